@@ -1,0 +1,152 @@
+package localapi
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
+
+// streamGrace is how long a watch may keep its caller without an answer while
+// it is not yet known whether there will be one: a revision that has lapsed is
+// then still 410, and a watch on which nothing happens begins all the same.
+// A backend that sends an empty batch begins the answer at once.
+const streamGrace = 100 * time.Millisecond
+
+// watch streams changes, one JSON object a line, until the caller has gone, the
+// server ends, or the backend returns; its error is then the last line.
+func (s *Server) watch(w http.ResponseWriter, r *request) error {
+	req, err := r.watchRequest()
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", streamType)
+		return nil
+	}
+	if err := s.admitWatcher(); err != nil {
+		return err
+	}
+	defer s.watchers.Add(-1)
+	ctx, cancel := untilEnd(r.Context())
+	defer cancel()
+
+	stream := newStream(w)
+	defer stream.end()
+	err = s.backend.Watch(ctx, req, stream.send)
+	if ctx.Err() != nil {
+		return nil // the caller or the server ended it, not an error
+	}
+	return stream.close(err)
+}
+
+func (r *request) watchRequest() (req resource.WatchRequest, err error) {
+	for _, name := range []string{"state", "limit", "continue"} {
+		if r.query.Has(name) {
+			return req, resource.Errorf(resource.InvalidArgument, "query parameter %s does not go with watch=true", name)
+		}
+	}
+	if req.DataType, req.Cluster, req.Source, err = r.filters(); err != nil {
+		return req, err
+	}
+	if !r.query.Has("since") {
+		return req, nil
+	}
+	since, err := resource.ParseRevision(r.query.Get("since"))
+	req.Since = &since
+	return req, err
+}
+
+func (s *Server) admitWatcher() error {
+	limit := int64(s.options.MaxWatchers())
+	if n := s.watchers.Add(1); limit > 0 && n > limit {
+		s.watchers.Add(-1)
+		return resource.Errorf(resource.TooManyRequests, "there are %d watches already; limits.maxWatchers allows no more", limit)
+	}
+	return nil
+}
+
+const streamType = "application/x-ndjson"
+
+// stream is the answer to a watch. It begins with the first batch, or after
+// streamGrace; the timer that sees to that is stopped by end, which the handler
+// calls before it returns.
+type stream struct {
+	timer *time.Timer
+
+	mu     sync.Mutex // guards w, since the timer writes too
+	w      http.ResponseWriter
+	begun  bool
+	ended  bool
+	failed error
+}
+
+func newStream(w http.ResponseWriter) *stream {
+	s := &stream{w: w}
+	s.timer = time.AfterFunc(streamGrace, func() { _ = s.send(nil) })
+	return s
+}
+
+// send writes a batch and flushes it. A peer that has not taken it within
+// writeTimeout is cut: the error ends the watch.
+func (s *stream) send(batch []resource.WatchEvent) error {
+	return withBuffer(func(buffer []byte) ([]byte, error) {
+		for i := range batch {
+			buffer = appendEvent(buffer, &batch[i])
+		}
+		return buffer, s.write(buffer)
+	})
+}
+
+func (s *stream) write(lines []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return context.Canceled
+	}
+	if s.failed != nil {
+		return s.failed
+	}
+	s.begin()
+	extendWriting(s.w)
+	if _, s.failed = s.w.Write(lines); s.failed == nil {
+		s.failed = http.NewResponseController(s.w).Flush()
+	}
+	return s.failed
+}
+
+func (s *stream) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	s.w.Header().Set("Content-Type", streamType)
+	s.w.Header().Set("Cache-Control", "no-store")
+	s.w.WriteHeader(http.StatusOK)
+}
+
+// close tells why the backend ended the watch: as an error of the call while
+// nothing was answered, otherwise as the last line.
+func (s *stream) close(err error) error {
+	s.end()
+	if err == nil || s.failed != nil {
+		return nil
+	}
+	if !s.begun {
+		return err
+	}
+	line := append([]byte(`{"type":"ERROR","error":`), newProblem(asError(err)).encode()...)
+	extendWriting(s.w)
+	_, _ = s.w.Write(append(line, '}', '\n'))
+	return nil
+}
+
+// end stops the timer; after it nothing but close writes.
+func (s *stream) end() {
+	s.timer.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}

@@ -1,0 +1,304 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// Role is the side that this proxy speaks.
+func (p *Proxy) Role() resource.Role { return p.opts.Role }
+
+// resolve completes a key whose source may be left out: at a source it is the
+// source itself, at an agent whatever source has that id.
+func (p *Proxy) resolve(k resource.Key) (resource.Key, error) {
+	if p.opts.Role == resource.Source {
+		if k.Source != "" && k.Source != p.opts.ID {
+			return k, resource.Errorf(resource.NotFound, "this is the source %s: it holds nothing of source %s", p.opts.ID, k.Source)
+		}
+		k.Source = p.opts.ID
+	}
+	if k.Source != "" {
+		return k, k.Validate()
+	}
+	found := p.store.Find(k.DataType, k.Cluster, k.ID)
+	switch len(found) {
+	case 1:
+		return found[0].Key, nil
+	case 0:
+		return k, notFound(k)
+	}
+	return k, resource.Errorf(resource.Ambiguous, "%d sources have a resource of that id: name one with ?source=", len(found))
+}
+
+// Put declares a resource at a source.
+func (p *Proxy) Put(ctx context.Context, req resource.PutRequest) (*resource.Resource, bool, error) {
+	s, ok := p.side.(*source)
+	if !ok {
+		return nil, false, forbidden("an agent does not declare resources: its sources do")
+	}
+	key, err := p.resolve(req.Key)
+	if err != nil {
+		return nil, false, err
+	}
+	if !p.live.Load().handles(key.DataType) {
+		return nil, false, resource.Errorf(resource.InvalidArgument, "data type %s is not one of this sidecar's: add it to dataTypes in its configuration", key.DataType)
+	}
+	req.Key = key
+	if err := checkPut(&req); err != nil {
+		return nil, false, err
+	}
+	var created bool
+	res, err := p.write(ctx, key, func(tx *store.Tx) (err error) {
+		created, err = s.put(tx, req)
+		return err
+	})
+	return res, created, err
+}
+
+// maxMetadata is what fits into an MQTT user property.
+const maxMetadata = 60 << 10
+
+func checkPut(req *resource.PutRequest) error {
+	switch {
+	case req.Version < 0 || req.Version > resource.MaxVersion:
+		return resource.Errorf(resource.InvalidArgument, "version must be 1 to %d", resource.MaxVersion).WithField("/version")
+	case len(req.Metadata) > maxMetadata:
+		return resource.Errorf(resource.TooLarge, "metadata has %d bytes; at most %d fit into an event", len(req.Metadata), maxMetadata).WithField("/metadata")
+	case string(req.Metadata) == "null":
+		req.Metadata = nil
+	case len(req.Metadata) > 0 && !isObject(req.Metadata):
+		return resource.Errorf(resource.InvalidArgument, "metadata must be a JSON object").WithField("/metadata")
+	}
+	return nil
+}
+
+// SetStatus stores and reports a status at an agent.
+func (p *Proxy) SetStatus(ctx context.Context, req resource.StatusRequest) (*resource.Resource, error) {
+	a, ok := p.side.(*agent)
+	if !ok {
+		return nil, forbidden("a source does not report status: its agents do")
+	}
+	key, err := p.resolve(req.Key)
+	if err != nil {
+		return nil, err
+	}
+	if !isObject(req.Status) {
+		return nil, resource.Errorf(resource.InvalidArgument, "status must be a JSON object")
+	}
+	return p.write(ctx, key, func(tx *store.Tx) error {
+		if err := matches(tx.Meta(key), req.IfMatch); err != nil {
+			return err
+		}
+		return a.setStatus(tx, key, req.Status, req.Version)
+	})
+}
+
+// Patch merges into what Put or SetStatus take.
+func (p *Proxy) Patch(ctx context.Context, req resource.PatchRequest) (*resource.Resource, error) {
+	if req.OfStatus != (p.opts.Role == resource.Agent) {
+		return nil, forbidden("a source patches resources, an agent patches their status")
+	}
+	key, err := p.resolve(req.Key)
+	if err != nil {
+		return nil, err
+	}
+	return p.write(ctx, key, func(tx *store.Tx) error {
+		rec, err := tx.Record(key)
+		if err != nil || !rec.Visible() {
+			return notFound(key)
+		}
+		if err := matches(rec.Meta, req.IfMatch); err != nil {
+			return err
+		}
+		if req.OfStatus {
+			return p.patchStatus(tx, rec, req)
+		}
+		return p.patchSpec(tx, rec, req)
+	})
+}
+
+func (p *Proxy) patchStatus(tx *store.Tx, rec *store.Record, req resource.PatchRequest) error {
+	status, err := merge(rec.Status, req.Patch)
+	if err != nil {
+		return err
+	}
+	return p.side.(*agent).setStatus(tx, rec.Key, status, req.Version)
+}
+
+func (p *Proxy) patchSpec(tx *store.Tx, rec *store.Record, req resource.PatchRequest) error {
+	if !isJSON(rec.ContentType) {
+		return resource.Errorf(resource.Conflict, "the spec is not JSON and cannot be merged: put it whole")
+	}
+	body, err := json.Marshal(specBody{Spec: rec.Spec, Metadata: rec.Metadata})
+	if err != nil {
+		return err
+	}
+	if body, err = merge(body, req.Patch); err != nil {
+		return err
+	}
+	var merged specBody
+	if err := json.Unmarshal(body, &merged); err != nil {
+		return resource.Errorf(resource.InvalidArgument, "the merged resource is not valid: %w", err)
+	}
+	if len(merged.Spec) == 0 || string(merged.Spec) == "null" {
+		return resource.Errorf(resource.InvalidArgument, "the merged resource has no spec").WithField("/spec")
+	}
+	put := resource.PutRequest{Key: rec.Key, Metadata: merged.Metadata,
+		Spec: resource.Payload{Data: merged.Spec, ContentType: rec.ContentType}}
+	if err := checkPut(&put); err != nil {
+		return err
+	}
+	_, err = p.side.(*source).put(tx, put)
+	return err
+}
+
+type specBody struct {
+	Spec     json.RawMessage `json:"spec"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+func merge(doc, patch []byte) ([]byte, error) {
+	if len(doc) == 0 {
+		doc = []byte("{}")
+	}
+	merged, err := jsonpatch.MergePatch(doc, patch)
+	if err != nil {
+		return nil, resource.Errorf(resource.InvalidArgument, "the merge patch does not apply: %w", err)
+	}
+	return merged, nil
+}
+
+// Delete asks for deletion at a source, and confirms it at an agent.
+func (p *Proxy) Delete(ctx context.Context, req resource.DeleteRequest) (*resource.Resource, bool, error) {
+	key, err := p.resolve(req.Key)
+	if err != nil {
+		return nil, false, err
+	}
+	req.Key = key
+	done := true
+	res, err := p.write(ctx, key, func(tx *store.Tx) (err error) {
+		switch side := p.side.(type) {
+		case *source:
+			done, err = side.remove(tx, req)
+		case *agent:
+			err = side.remove(tx, req)
+		}
+		return err
+	})
+	return res, done, err
+}
+
+// DeleteCluster forgets every resource of a cluster that is no more.
+func (p *Proxy) DeleteCluster(ctx context.Context, cluster string) (int, error) {
+	s, ok := p.side.(*source)
+	if !ok {
+		return 0, forbidden("an agent does not delete resources: their sources do")
+	}
+	var keys []resource.Key
+	for m := range p.store.All() {
+		if m.Visible() && m.Key.Cluster == cluster {
+			keys = append(keys, m.Key)
+		}
+	}
+	deleted := 0
+	for chunk := range slices.Chunk(keys, chunkSize) {
+		err := p.store.Update(ctx, func(tx *store.Tx) error {
+			for _, key := range chunk {
+				if _, err := s.remove(tx, resource.DeleteRequest{Key: key, Force: true}); err != nil && resource.CodeOf(err) != resource.NotFound {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return deleted, err
+		}
+		deleted += len(chunk)
+	}
+	return deleted, nil
+}
+
+// write commits one change of one resource and returns what it is then; nil if
+// it is gone.
+func (p *Proxy) write(ctx context.Context, key resource.Key, change func(*store.Tx) error) (res *resource.Resource, err error) {
+	err = p.store.Update(ctx, func(tx *store.Tx) error {
+		if err := change(tx); err != nil {
+			return err
+		}
+		rec, err := tx.Record(key)
+		if err != nil {
+			if resource.CodeOf(err) == resource.NotFound {
+				return nil
+			}
+			return err
+		}
+		if rec.Visible() {
+			res = p.view(rec)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// Await returns the resource once it has reached the state; nil once it is
+// gone.
+func (p *Proxy) Await(ctx context.Context, key resource.Key, version int64, state resource.WaitFor) (*resource.Resource, error) {
+	key, err := p.resolve(key)
+	if err != nil {
+		return nil, ignoreNotFound(err)
+	}
+	if p.opts.Role == resource.Agent && state == resource.WaitObserved {
+		return nil, resource.Errorf(resource.InvalidArgument, "an agent can wait for published only: nobody tells it what the source has observed")
+	}
+	for {
+		changed := p.store.Changed()
+		m := p.store.Meta(key)
+		if !m.Visible() {
+			return nil, nil
+		}
+		if p.reached(m, version, state) {
+			return p.Get(ctx, key)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, p.tooLate(key, m, state)
+		}
+	}
+}
+
+func (p *Proxy) reached(m *store.Meta, version int64, state resource.WaitFor) bool {
+	living := p.opts.Role == resource.Source && m.Deleting.IsZero()
+	if state == resource.WaitPublished {
+		return !m.Out.Pending || living && m.Out.PublishedVersion >= version
+	}
+	return living && m.HasStatus && m.StatusVersion >= version && !m.Out.ObservedAt.IsZero()
+}
+
+func (p *Proxy) tooLate(key resource.Key, m *store.Meta, state resource.WaitFor) error {
+	err := resource.Errorf(resource.DeadlineExceeded, "stored, but not %s in time: it is %s; the sidecar goes on trying", state, p.side.state(m))
+	if rec, readErr := p.store.Get(key); readErr == nil {
+		err.Resource = p.view(rec)
+	}
+	return err
+}
+
+func ignoreNotFound(err error) error {
+	if resource.CodeOf(err) == resource.NotFound {
+		return nil
+	}
+	return err
+}
+
+func forbidden(format string, args ...any) error {
+	return resource.Errorf(resource.Forbidden, format, args...)
+}

@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/event"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+	"github.com/pillion-dev/pillion/pkg/transport"
+)
+
+// Repeats of what the broker took and nobody confirmed: after 30 s, 1, 2, 4, 8
+// and 16 minutes (docs/architecture.md, Outbox).
+const (
+	firstRepeat = 30 * time.Second
+	mostRepeats = 6
+)
+
+func repeatAfter(tries int) time.Duration { return firstRepeat << min(tries, mostRepeats-1) }
+
+// send publishes what the outbox yields until ctx ends, and waits for the
+// publishes in flight.
+func (p *Proxy) send(ctx context.Context, s transport.Session) error {
+	var inFlight sync.WaitGroup
+	defer inFlight.Wait()
+	for {
+		next, ok := p.outbox.next(ctx, s.Info().MaxInFlight)
+		if !ok {
+			return ctx.Err()
+		}
+		inFlight.Go(func() { p.ship(ctx, s, next) })
+	}
+}
+
+// ship sends one key: its newest state, read now.
+func (p *Proxy) ship(ctx context.Context, s transport.Session, next shipment) {
+	rec, e, err := p.load(ctx, next)
+	if err != nil {
+		p.shipFailed(ctx, next, err)
+		return
+	}
+	if e == nil {
+		p.outbox.delivered(next.key, 0)
+		return
+	}
+	if err := p.limiter.Wait(ctx); err != nil {
+		p.outbox.lost(next)
+		return
+	}
+	receipt, err := s.Publish(ctx, e)
+	if err != nil {
+		p.shipFailed(ctx, next, err)
+		return
+	}
+	p.metrics.sent(e)
+	p.shipped(next, rec, receipt)
+}
+
+// load reads what is to be sent; a nil event means that nothing is.
+func (p *Proxy) load(ctx context.Context, next shipment) (*store.Record, *event.Event, error) {
+	rec, err := p.store.Get(next.key)
+	if err != nil && resource.CodeOf(err) != resource.NotFound {
+		return nil, nil, err
+	}
+	if rec == nil {
+		rec = &store.Record{Meta: &store.Meta{Key: next.key, Gone: time.Now()}}
+		if !next.why.unknown {
+			return nil, nil, nil
+		}
+	}
+	if rec, err = p.side.depart(ctx, rec, next); err != nil {
+		return nil, nil, err
+	}
+	e, err := p.side.compose(rec, next)
+	return rec, e, err
+}
+
+// shipped stores that the broker took an event, and decides when it is sent
+// again if nothing confirms it.
+func (p *Proxy) shipped(next shipment, rec *store.Record, receipt transport.Receipt) {
+	if next.why.unknown {
+		p.outbox.delivered(next.key, 0) // the agent asks again if it must
+		return
+	}
+	sent := rec.Meta
+	var repeats bool
+	p.store.UpdateSoon(func(tx *store.Tx) error {
+		repeats = p.side.taken(tx, sent, receipt.NoSubscribers)
+		return nil
+	}, func(err error) { p.afterTaken(next, receipt, repeats && err == nil) })
+}
+
+func (p *Proxy) afterTaken(next shipment, receipt transport.Receipt, repeats bool) {
+	switch {
+	case receipt.NoSubscribers:
+		p.outbox.unheard(next.key)
+	case !repeats:
+		p.outbox.delivered(next.key, 0)
+	case next.tries < mostRepeats:
+		p.outbox.delivered(next.key, repeatAfter(next.tries))
+	default:
+		p.outbox.delivered(next.key, 0)
+		p.note(next.key, "the other side has not confirmed this version; it is sent again when it asks: see whether its agent runs")
+	}
+}
+
+// shipFailed decides when a key that the broker did not take is tried again.
+func (p *Proxy) shipFailed(ctx context.Context, next shipment, err error) {
+	var tooLarge *transport.TooLargeError
+	switch {
+	case errors.Is(err, transport.ErrClosed) || ctx.Err() != nil:
+		if p.outbox.lost(next) {
+			p.note(next.key, "the connection was lost twice while this was sent: it is set aside for 10 minutes")
+		}
+		return
+	case errors.As(err, &tooLarge):
+		p.outbox.failed(next.key, next.why, setAsideFor, true)
+	default:
+		p.outbox.failed(next.key, next.why, repeatAfter(next.tries), true)
+	}
+	p.log.Warn("cannot publish", "key", next.key.String(), "error", err)
+	p.note(next.key, err.Error())
+}
+
+// note shows an error in sync.error, once.
+func (p *Proxy) note(key resource.Key, text string) {
+	p.store.UpdateSoon(func(tx *store.Tx) error {
+		m := tx.Meta(key)
+		if m == nil || m.Out.Error == text {
+			return nil
+		}
+		noted := *m
+		noted.Out.Error = text
+		tx.Put(noted, store.Write{Visible: noted.Visible()})
+		return nil
+	}, nil)
+}

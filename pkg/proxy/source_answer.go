@@ -1,0 +1,132 @@
+package proxy
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/pillion-dev/pillion/pkg/event"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/resync"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// answer tells an agent what it lacks of the resources that it listed
+// (docs/protocol.md, Resync, 1).
+func (s *source) answer(ctx context.Context, e *event.Event) error {
+	req, err := event.DecodeSpecRequest(e.Payload.Data)
+	if err != nil {
+		return err
+	}
+	group := s.group(e.Cluster, e.Type.DataType)
+	asked := askedAt(e)
+	answer := resync.AnswerSpecs(req, asked, s.opts.ID, specEntries(s.store.Group(group)))
+	s.answerWith(answer.Send, group, reason{response: true, askedAt: asked})
+	if err := s.confirmed(ctx, group, answer.Confirmed); err != nil {
+		return err
+	}
+	if err := s.allAhead(ctx, group, answer.Ahead); err != nil {
+		return err
+	}
+	s.guard.request(group, answer.Unknown, asked)
+	return nil
+}
+
+func specEntries(metas []*store.Meta) iter.Seq[resync.SpecEntry] {
+	return func(yield func(resync.SpecEntry) bool) {
+		for _, m := range metas {
+			if !yield(resync.SpecEntry{ID: m.Key.ID, Version: m.Version, Deleting: !m.Deleting.IsZero(),
+				Gone: !m.Visible(), GoneConfirmedAt: m.Confirmed}) {
+				return
+			}
+		}
+	}
+}
+
+// confirmed notes what the agent has shown to hold: it is not sent again.
+func (s *source) confirmed(ctx context.Context, group resource.Group, ids []string) error {
+	news := slices.DeleteFunc(ids, func(id string) bool {
+		m := s.store.Meta(group.Key(id))
+		return m == nil || m.Out.Confirmed
+	})
+	for chunk := range slices.Chunk(news, chunkSize) {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			for _, id := range chunk {
+				s.confirmOne(tx, group.Key(id))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) confirmOne(tx *store.Tx, key resource.Key) {
+	m := tx.Meta(key)
+	if !m.Visible() || !m.Deleting.IsZero() || m.Out.Confirmed || m.Out.Dirty > s.store.Meta(key).Out.Dirty {
+		return // changed since it was compared
+	}
+	now := *m
+	now.Out.Confirmed, now.Out.Error = true, ""
+	tx.Put(now, store.Write{Visible: m.Out.Error != ""})
+}
+
+func (s *source) allAhead(ctx context.Context, group resource.Group, ahead []resync.ResourceAhead) error {
+	for chunk := range slices.Chunk(ahead, chunkSize) {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			for _, r := range chunk {
+				m := tx.Meta(group.Key(r.ID))
+				if !m.Visible() || m.Version >= r.Version {
+					continue
+				}
+				if err := s.ahead(tx, *m, r.Version); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// questions are the clusters and data types of which there are resources.
+func (s *source) questions() []question {
+	var all []question
+	for _, g := range s.store.Groups() {
+		if g.Source == s.opts.ID && slices.ContainsFunc(s.store.Group(g), (*store.Meta).Visible) {
+			all = append(all, question{peer: g.Cluster, dataType: g.DataType})
+		}
+	}
+	return all
+}
+
+func (s *source) group(cluster string, d resource.DataType) resource.Group {
+	return resource.Group{DataType: d, Source: s.opts.ID, Cluster: cluster}
+}
+
+// requests asks a cluster for the statuses that differ from those held. With
+// no peer it asks every cluster, for everything.
+func (s *source) requests(q *question, maxPayload int) ([]*event.Event, error) {
+	var hashes []event.ResourceHash
+	group := s.group(q.peer, q.dataType)
+	for _, m := range s.store.Group(group) {
+		if m.Visible() {
+			hashes = append(hashes, event.ResourceHash{ResourceID: m.Key.ID, StatusHash: m.StatusHash})
+		}
+	}
+	var events []*event.Event
+	for _, req := range resync.CutStatuses(hashes, maxPayload) {
+		e, err := requestEvent(event.SubStatus, q.dataType, req)
+		if err != nil {
+			return nil, err
+		}
+		e.Source, e.Cluster = s.opts.ID, q.peer
+		events = append(events, e)
+	}
+	return events, nil
+}

@@ -1,0 +1,195 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/event"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// receive takes a status (docs/protocol.md, "Rules of order").
+func (s *source) receive(tx *store.Tx, e *event.Event) (outcome, error) {
+	m := tx.Meta(s.key(e))
+	deleted := event.IsDeleted(e.Payload.Data)
+	switch {
+	case m == nil:
+		return outcome{drop: dropUnknown}, nil
+	case !m.Visible():
+		return s.afterlife(tx, *m, deleted), nil
+	case deleted && !m.Deleting.IsZero():
+		s.forget(tx, *m, tx.Now())
+		return outcome{news: true}, nil
+	case deleted: // the agent dropped what we still want
+		s.raiseOrLater(tx, *m, m.Version)
+		return outcome{news: true}, nil
+	case e.ResourceVersion > m.Version:
+		return outcome{news: true}, s.ahead(tx, *m, e.ResourceVersion)
+	}
+	return s.status(tx, *m, e)
+}
+
+// afterlife handles a status about what was deleted here.
+func (s *source) afterlife(tx *store.Tx, m store.Meta, deleted bool) outcome {
+	switch {
+	case deleted && m.Confirmed.IsZero():
+		m.Confirmed = tx.Now()
+		m.Out.Pending, m.Out.Confirmed, m.Out.Left = false, true, false
+		tx.Put(m, store.Write{})
+		return outcome{news: true}
+	case deleted || m.Out.Pending || tx.Now().Sub(m.Out.PublishedAt) < toldAgain:
+		return outcome{drop: dropUnknown}
+	}
+	m.Out.Pending, m.Out.Dirty = true, tx.TakeRevision()
+	tx.Put(m, store.Write{})
+	return outcome{drop: dropUnknown}
+}
+
+// toldAgain is the least time between two deletes for an agent that goes on
+// speaking of what was deleted.
+const toldAgain = time.Minute
+
+// status stores a status that is newer than the one held.
+func (s *source) status(tx *store.Tx, m store.Meta, e *event.Event) (outcome, error) {
+	sequence, drop := s.sequence(&m, e)
+	if drop != "" {
+		return outcome{drop: drop}, nil
+	}
+	rec, err := tx.Record(m.Key)
+	if err != nil {
+		return outcome{}, err
+	}
+	same := m.HasStatus && event.Equal(rec.Status, e.Payload.Data)
+	if same && m.StatusVersion == e.ResourceVersion {
+		if sequence != m.SequenceID {
+			m.SequenceID = sequence
+			tx.Put(m, store.Write{})
+		}
+		return outcome{}, nil
+	}
+	m.SequenceID, m.StatusVersion, m.HasStatus = sequence, e.ResourceVersion, true
+	m.StatusHash = hashOf(e)
+	s.observe(tx, &m)
+	queued(tx, &m, reasonStatus)
+	w := store.Write{Visible: true}
+	if !same {
+		w.Status = &e.Payload.Data
+	}
+	tx.Put(m, w)
+	return outcome{news: true}, nil
+}
+
+// observe notes that the agent has shown the version held.
+func (s *source) observe(tx *store.Tx, m *store.Meta) {
+	if m.StatusVersion != m.Version || !m.Deleting.IsZero() {
+		return
+	}
+	m.Out.ObservedAt = tx.Now()
+	m.Out.Pending, m.Out.Confirmed, m.Out.NoSubscribers, m.Out.Error = false, true, false, ""
+	if m.Out.PublishedVersion != m.Version { // the status overtook the broker's acknowledgement
+		m.Out.PublishedVersion, m.Out.PublishedAt = m.Version, tx.Now()
+	}
+}
+
+// sequence is the sequence id of an event, or why the event is dropped.
+func (s *source) sequence(m *store.Meta, e *event.Event) (id int64, drop string) {
+	if e.SequenceID == "" {
+		return m.SequenceID, ""
+	}
+	id, err := event.ParseSequence(e.SequenceID)
+	if err != nil {
+		return 0, dropSequence
+	}
+	if m.SequenceID == 0 {
+		return id, ""
+	}
+	newer, err := event.SequenceNewer(id, m.SequenceID)
+	switch {
+	case err != nil:
+		return 0, dropSequence
+	case !newer:
+		return 0, dropStale
+	}
+	return id, ""
+}
+
+func hashOf(e *event.Event) string {
+	if e.StatusHash != "" {
+		return e.StatusHash
+	}
+	if isWork(e.Type.DataType) {
+		return event.RawStatusHash(e.Payload.Data)
+	}
+	hash, _ := event.StatusHash(e.Payload.Data) // an object: screened
+	return hash
+}
+
+// Limits of raising over a version that is ahead of ours: once a minute, three
+// times an hour, and never so high that agents could not follow.
+const (
+	raiseEvery  = time.Minute
+	raiseWindow = time.Hour
+	mostRaises  = 3
+	raiseEnd    = 2147482647
+)
+
+// ahead handles an agent that holds a version above ours: a store put back
+// from a backup, or a second writer. Its status is not taken; our version is
+// raised over it.
+func (s *source) ahead(tx *store.Tx, m store.Meta, version int64) error {
+	if !m.Deleting.IsZero() {
+		return nil // a delete is taken whatever its version
+	}
+	recent := recentRaises(tx, m)
+	switch {
+	case len(recent) >= mostRaises || version >= raiseEnd:
+		if m.Out.Error != anotherWriter {
+			m.Out.Error = anotherWriter
+			tx.Put(m, store.Write{Visible: true})
+		}
+	case len(recent) == 0 || tx.Now().Sub(time.Unix(recent[len(recent)-1], 0)) >= raiseEvery:
+		s.raise(tx, m, version)
+	}
+	return nil // within the minute: the next resync tells again
+}
+
+const anotherWriter = "another writer: the agent holds a higher version of this resource than this source ever gave; see that no second source uses the same id"
+
+func recentRaises(tx *store.Tx, m store.Meta) []int64 {
+	recent := make([]int64, 0, mostRaises)
+	for _, at := range m.Out.Raises {
+		if tx.Now().Sub(time.Unix(at, 0)) < raiseWindow {
+			recent = append(recent, at)
+		}
+	}
+	return recent
+}
+
+// raise gives a resource the version after over, and owes it to the agent.
+func (s *source) raise(tx *store.Tx, m store.Meta, over int64) {
+	m.Version = over + 1
+	m.Out.Raises = append(recentRaises(tx, m), tx.Now().Unix())
+	s.owe(tx, &m)
+	tx.Put(m, store.Write{Visible: true})
+	s.log.Info("raised the version over the agent's", "key", m.Key.String(), "version", m.Version)
+}
+
+// raiseOrLater raises now, or when the limits allow it: nothing else would tell
+// the agent again.
+func (s *source) raiseOrLater(tx *store.Tx, m store.Meta, over int64) {
+	recent := recentRaises(tx, m)
+	if over >= resource.MaxVersion {
+		return
+	}
+	wait := raiseEvery
+	if len(recent) >= mostRaises {
+		wait = raiseWindow / mostRaises
+	}
+	if len(recent) > 0 {
+		if left := wait - tx.Now().Sub(time.Unix(recent[len(recent)-1], 0)); left > 0 {
+			s.outbox.after(m.Key, reason{raise: true}, time.Now().Add(left))
+			return
+		}
+	}
+	s.raise(tx, m, over)
+}

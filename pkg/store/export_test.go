@@ -1,0 +1,38 @@
+package store
+
+import (
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// The insides that tests need: a clock to set, and faults to put in.
+
+func (s *Store) SetClock(clock func() time.Time) { s.clock = clock }
+
+// SetCommit puts commit in the place of bbolt's. Call it from inside an Update.
+func (s *Store) SetCommit(commit func(*bbolt.Tx) error) { s.commitTx = commit }
+
+var (
+	EncodeKey   = encodeKey
+	DecodeKey   = decodeKey
+	DecodeToken = decodeToken
+)
+
+const StepMask, TimeShift, SequenceNode, SequenceEpoch = stepMask, timeShift, sequenceNode, sequenceEpoch
+
+// Line is a history entry in the open.
+type Line struct {
+	Kind Kind
+	Last *LastSeen
+}
+
+// Recode decodes a history entry and encodes it again.
+func Recode(name, value []byte) (newName, newValue []byte, err error) {
+	l, err := decodeLine(name, value)
+	if err != nil {
+		return nil, nil, err
+	}
+	newValue, err = encodeLine(l)
+	return encodeRevision(l.revision), newValue, err
+}

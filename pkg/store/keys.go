@@ -1,0 +1,164 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
+
+// The parts of a key are joined by a byte that none of them can hold and that
+// sorts before all others: so the order of the bytes is that of the parts.
+const separator = "\x00"
+
+// encodeKey is the key on disk: data type, cluster, source, id.
+func encodeKey(k resource.Key) []byte {
+	b := make([]byte, 0, len(k.DataType)+len(k.Cluster)+len(k.Source)+len(k.ID)+3)
+	b = append(append(b, k.DataType...), separator...)
+	b = append(append(b, k.Cluster...), separator...)
+	b = append(append(b, k.Source...), separator...)
+	return append(b, k.ID...)
+}
+
+// decodeKey is the inverse of encodeKey.
+func decodeKey(b []byte) (resource.Key, error) {
+	parts := strings.Split(string(b), separator)
+	if len(parts) != 4 {
+		return resource.Key{}, fmt.Errorf("key %.400q has %d parts, not 4", b, len(parts))
+	}
+	return resource.Key{DataType: resource.DataType(parts[0]), Cluster: parts[1], Source: parts[2], ID: parts[3]}, nil
+}
+
+// checkKey refuses what encodeKey cannot tell apart. Whether the parts have
+// the form that the API asks for is the caller's business.
+func checkKey(k resource.Key) error {
+	for _, part := range []string{string(k.DataType), k.Cluster, k.Source, k.ID} {
+		if strings.Contains(part, separator) {
+			return resource.Errorf(resource.InvalidArgument, "key %q must not hold a zero byte", k)
+		}
+	}
+	if k.ID == "" {
+		return resource.Errorf(resource.InvalidArgument, "key %q must have an id", k)
+	}
+	return nil
+}
+
+// encodeRevision is the key of an entry of the history.
+func encodeRevision(r resource.Revision) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(r))
+}
+
+func decodeRevision(b []byte) (resource.Revision, error) {
+	if len(b) != 8 {
+		return 0, fmt.Errorf("revision has %d bytes, not 8", len(b))
+	}
+	return resource.Revision(binary.BigEndian.Uint64(b)), nil
+}
+
+// Kind is what a visible change did. The words are those of a watch.
+type Kind string
+
+// The kinds.
+const (
+	Added    Kind = resource.WatchAdded
+	Modified Kind = resource.WatchModified
+	Deleted  Kind = resource.WatchDeleted
+)
+
+// LastSeen is what is known of a resource that was deleted.
+type LastSeen struct {
+	Version  int64     `json:"v,omitempty"`
+	Deleting time.Time `json:"td,omitzero"`
+	Metadata []byte    `json:"m,omitempty"`
+}
+
+// logLine is one entry of the history as it is kept.
+type logLine struct {
+	revision resource.Revision
+	kind     Kind
+	key      resource.Key
+	last     *LastSeen // of Deleted
+}
+
+var kindBytes = map[Kind]byte{Added: 'A', Modified: 'M', Deleted: 'D'}
+
+// encodeLine is the value of an entry: kind, length of the key, key, and of a
+// deletion what was last seen.
+func encodeLine(l logLine) ([]byte, error) {
+	key := encodeKey(l.key)
+	b := binary.AppendUvarint([]byte{kindBytes[l.kind]}, uint64(len(key)))
+	b = append(b, key...)
+	if l.last == nil {
+		return b, nil
+	}
+	last, err := json.Marshal(l.last)
+	if err != nil {
+		return nil, fmt.Errorf("encode history of %s: %w", l.key, err)
+	}
+	return append(b, last...), nil
+}
+
+func decodeLine(name, value []byte) (logLine, error) {
+	l, err := parseLine(name, value)
+	if err != nil {
+		return logLine{}, fmt.Errorf("history entry %x: %w", name, err)
+	}
+	return l, nil
+}
+
+func parseLine(name, value []byte) (l logLine, err error) {
+	if l.revision, err = decodeRevision(name); err != nil {
+		return l, err
+	}
+	if l.kind, value, err = cutKind(value); err != nil {
+		return l, err
+	}
+	key, rest, err := cutBytes(value)
+	if err != nil {
+		return l, err
+	}
+	if l.key, err = decodeKey(key); err != nil || len(rest) == 0 {
+		return l, err
+	}
+	l.last = new(LastSeen)
+	return l, json.Unmarshal(rest, l.last)
+}
+
+func cutKind(b []byte) (Kind, []byte, error) {
+	for kind, c := range kindBytes {
+		if bytes.HasPrefix(b, []byte{c}) {
+			return kind, b[1:], nil
+		}
+	}
+	return "", nil, fmt.Errorf("unknown kind in %d bytes", len(b))
+}
+
+func cutBytes(b []byte) (field, rest []byte, err error) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 || n > uint64(len(b)-size) {
+		return nil, nil, fmt.Errorf("cut short at %d bytes", len(b))
+	}
+	b = b[size:]
+	return b[:n], b[n:], nil
+}
+
+// encodeMeta and decodeMeta are JSON, so that fields can be added.
+func encodeMeta(m *Meta) ([]byte, error) {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", m.Key, err)
+	}
+	return b, nil
+}
+
+func decodeMeta(key resource.Key, b []byte) (*Meta, error) {
+	m := &Meta{Key: key}
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", key, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,123 @@
+package store
+
+import "github.com/pillion-dev/pillion/pkg/resource"
+
+// The payloads of a record, each in a bucket of its own, so that a change of
+// one does not write the others again.
+const (
+	specPayload = iota
+	metadataPayload
+	statusPayload
+	nextSpecPayload
+	nextMetadataPayload
+	payloadKinds
+)
+
+// payloads are changes of payloads: nil keeps, a pointer to nothing removes.
+type payloads [payloadKinds]*[]byte
+
+// noPayloads removes all.
+func noPayloads() (p payloads) {
+	for i := range p {
+		p[i] = new([]byte)
+	}
+	return p
+}
+
+// merge puts the later changes on top.
+func (p *payloads) merge(later payloads) {
+	for i, change := range later {
+		if change != nil {
+			p[i] = change
+		}
+	}
+}
+
+func (p *payloads) size() (n int) {
+	for _, change := range p {
+		if change != nil {
+			n += len(*change)
+		}
+	}
+	return n
+}
+
+// staged is a record as it will be after the commit.
+type staged struct {
+	meta     *Meta  // nil: removed
+	encoded  []byte // meta as it goes to disk
+	payloads payloads
+}
+
+// spot is where a record is, of whatever source.
+type spot struct {
+	place
+	id string
+}
+
+func spotOf(k resource.Key) spot { return spot{placeOf(k.Group()), k.ID} }
+
+// overlay is what was staged and is not on disk yet.
+type overlay struct {
+	records  map[resource.Key]*staged
+	sources  map[spot][]string // of records
+	settings map[string][]byte // nil removes
+	changes  []Change
+	lines    []logLine
+	size     int // bytes of payloads and Metas
+
+	head    resource.Revision // the last revision given out
+	visible resource.Revision // the last that a visible change got
+
+	reserve bool // sequence ids are needed
+}
+
+func newOverlay(head, visible resource.Revision) overlay {
+	return overlay{
+		records: make(map[resource.Key]*staged),
+		sources: make(map[spot][]string),
+		head:    head,
+		visible: visible,
+	}
+}
+
+// stage puts a change of a record on top of what is staged for it.
+func (o *overlay) stage(key resource.Key, change staged) {
+	o.size += len(change.encoded) + change.payloads.size()
+	earlier := o.records[key]
+	if earlier == nil {
+		at := spotOf(key)
+		o.sources[at] = append(o.sources[at], key.Source)
+		o.records[key] = &change
+		return
+	}
+	earlier.meta, earlier.encoded = change.meta, change.encoded
+	earlier.payloads.merge(change.payloads)
+}
+
+func (o *overlay) set(name string, value []byte) {
+	if o.settings == nil {
+		o.settings = make(map[string][]byte)
+	}
+	o.settings[name] = value
+	o.size += len(name) + len(value)
+}
+
+// absorb puts a later overlay, which began where o is, on top of o.
+func (o *overlay) absorb(later *overlay) {
+	for key, change := range later.records {
+		o.stage(key, *change)
+	}
+	for name, value := range later.settings {
+		o.set(name, value)
+	}
+	o.changes = append(o.changes, later.changes...)
+	o.lines = append(o.lines, later.lines...)
+	o.head, o.visible = later.head, later.visible
+	o.reserve = o.reserve || later.reserve
+}
+
+// empty tells whether there is nothing to write since head.
+func (o *overlay) empty(head resource.Revision) bool {
+	return len(o.records) == 0 && len(o.settings) == 0 && o.head == head && !o.reserve
+}

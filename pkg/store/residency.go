@@ -1,0 +1,79 @@
+package store
+
+import (
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// The file is mapped, and each page that was once looked at counts as memory of
+// the process until the kernel needs it elsewhere: a small store would show up
+// with the size of its whole file. So the mapping is let go after so many
+// records, and when nothing was read or written for so long. The pages stay in
+// the kernel's cache; to look at one again costs less than a microsecond.
+const (
+	residentRecords = 256
+	residentTime    = 500 * time.Millisecond
+)
+
+// residency counts what was looked at since the mapping was let go.
+type residency struct {
+	mu      sync.Mutex
+	records int
+	timer   *time.Timer
+	closed  bool
+}
+
+// touched counts records that were read or written.
+func (s *Store) touched(records int) {
+	if s.resident.add(records, s.letGo) {
+		s.letGo()
+	}
+}
+
+// add tells whether the limit was passed. Below it, it has later called.
+func (r *residency) add(records int, later func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || records == 0 {
+		return false
+	}
+	if r.timer == nil {
+		r.timer = time.AfterFunc(residentTime, later)
+	}
+	r.records += records
+	return r.records >= residentRecords
+}
+
+// letGo gives the mapped pages back to the kernel.
+func (s *Store) letGo() {
+	s.resident.reset()
+	_ = s.db.View(func(tx *bbolt.Tx) error {
+		dropPages(s.db.Info().Data, tx.Size())
+		return nil
+	})
+}
+
+func (r *residency) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.records = 0
+	r.stop()
+}
+
+// close ends the timer. A letGo that has begun finds the file closed, or makes
+// its Close wait.
+func (r *residency) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	r.stop()
+}
+
+func (r *residency) stop() {
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+}

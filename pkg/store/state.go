@@ -1,0 +1,102 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
+
+// format is the version of the layout of the file. A file of a newer one is
+// refused; there is no older one yet.
+const format = 1
+
+// The buckets of the file.
+var (
+	metaBucket     = []byte("meta")     // key -> JSON of Meta
+	logBucket      = []byte("log")      // revision -> history entry
+	settingsBucket = []byte("settings") // name -> value
+	systemBucket   = []byte("system")   // formatName, stateName
+
+	// key -> payload, by kind
+	payloadBuckets = [payloadKinds][]byte{
+		specPayload:         []byte("spec"),
+		metadataPayload:     []byte("metadata"),
+		statusPayload:       []byte("status"),
+		nextSpecPayload:     []byte("nextSpec"),
+		nextMetadataPayload: []byte("nextMetadata"),
+	}
+)
+
+var (
+	formatName = []byte("format") // a decimal number
+	stateName  = []byte("state")  // JSON of state
+)
+
+// state is what the store knows of itself. It is written with every commit.
+type state struct {
+	Head    resource.Revision `json:"head"`    // the last revision given out
+	Visible resource.Revision `json:"visible"` // that of the last visible change
+	Floor   resource.Revision `json:"floor"`   // every change after it is in the history
+
+	// What was reserved by a commit with a sync: nothing above it was given
+	// out. That of revisions is kept by stores without sync only.
+	HeadCeiling     resource.Revision `json:"headCeiling,omitzero"`
+	SequenceCeiling int64             `json:"sequenceCeiling,omitempty"`
+
+	Sync  bool   `json:"sync"`  // how the present or last user commits
+	Clean bool   `json:"clean"` // the last user has closed it
+	Boot  string `json:"boot"`  // of the machine when it was opened
+}
+
+// mayBeDamaged tells whether a power cut may have hit commits without sync:
+// they survive the end of a process, but not that of the machine.
+func (st *state) mayBeDamaged(boot string) bool {
+	return !st.Clean && !st.Sync && (st.Boot != boot || boot == "")
+}
+
+// bootID names the present run of the machine; "" if it cannot be told.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (st *state) save(tx *bbolt.Tx) error {
+	b, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	if err := tx.Bucket(systemBucket).Put(stateName, b); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
+
+func (st *state) load(tx *bbolt.Tx) error {
+	if err := json.Unmarshal(tx.Bucket(systemBucket).Get(stateName), st); err != nil {
+		return fmt.Errorf("decode state: %w", err)
+	}
+	return nil
+}
+
+// makeBuckets lays out a new file.
+func makeBuckets(tx *bbolt.Tx) error {
+	names := append([][]byte{metaBucket, logBucket, settingsBucket, systemBucket}, payloadBuckets[:]...)
+	for _, name := range names {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return fmt.Errorf("make bucket %s: %w", name, err)
+		}
+	}
+	if err := tx.Bucket(systemBucket).Put(formatName, []byte(strconv.Itoa(format))); err != nil {
+		return fmt.Errorf("write format: %w", err)
+	}
+	return nil
+}

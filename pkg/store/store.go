@@ -1,0 +1,199 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
+
+// DefaultHistory is how many visible changes are kept for watchers
+// (docs/api.md, "Local API").
+const DefaultHistory = 10_000
+
+// Options say where the store lies and how it writes.
+type Options struct {
+	Dir     string       // state.dir; made with mode 0700 if missing; the file in it is sidecar.db, mode 0600
+	Sync    bool         // fsync on every commit; without it a power cut may take changes back
+	History int          // visible changes kept for watchers; 0 = DefaultHistory
+	Log     *slog.Logger // nil = discard
+}
+
+// Store is an open store. Its methods may be called from any goroutine, but
+// see the package doc on what may be called from inside an update.
+type Store struct {
+	db      *bbolt.DB
+	path    string
+	sync    bool
+	history int
+	log     *slog.Logger
+	clock   func() time.Time
+
+	index     index
+	jobs      jobs
+	cursors   cursors
+	sequence  sequence
+	settled   settled
+	resident  residency
+	observers []func([]Change)
+	commitTx  func(*bbolt.Tx) error // bbolt's Commit; tests put faults in its place
+
+	// Of the committer alone, once it runs.
+	state  state
+	logged int   // entries in the history
+	broken error // set when the file can no longer be trusted
+
+	visible atomic.Uint64 // state.Visible, for everybody
+
+	mu      sync.Mutex
+	err     error         // of the last commit
+	changed chan struct{} // closed by the next commit with visible changes
+
+	ended chan struct{} // closed when the committer has ended
+}
+
+// Open opens the store in o.Dir, or makes a new one there. It fails within
+// about a second if another process has it open. A file that it cannot use is
+// left as it is, and the error names it and says what to do.
+func Open(o Options) (*Store, error) {
+	s := newStore(o)
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	go s.run()
+	return s, nil
+}
+
+func newStore(o Options) *Store {
+	s := &Store{
+		path:    filePath(o.Dir),
+		sync:    o.Sync,
+		history: o.History,
+		log:     o.Log,
+		clock:   time.Now,
+		changed: make(chan struct{}),
+		ended:   make(chan struct{}),
+	}
+	if s.history <= 0 {
+		s.history = DefaultHistory
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.commitTx = (*bbolt.Tx).Commit
+	s.index.init()
+	s.jobs.init()
+	s.cursors.init()
+	s.settled.init()
+	return s
+}
+
+// Close commits what waits, ends all cursors, marks the file as ended cleanly
+// and closes it. Updates that come later fail with resource.Unavailable. A
+// second Close does nothing.
+func (s *Store) Close() error {
+	if !s.jobs.close() {
+		<-s.ended
+		return nil
+	}
+	<-s.ended
+	s.cursors.close()
+	s.resident.close()
+	err := s.markClosed()
+	if cerr := s.db.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("close store %s: %w", s.path, cerr)
+	}
+	return err
+}
+
+// Path is the file.
+func (s *Store) Path() string { return s.path }
+
+// Bytes is the size of the file; 0 if it cannot be told.
+func (s *Store) Bytes() int64 {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// Err is why commits fail at present: nil again after the next success. While
+// commits fail the store tries again by itself every few seconds.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Revision is that of the last visible change that was committed.
+func (s *Store) Revision() resource.Revision {
+	return resource.Revision(s.visible.Load())
+}
+
+// OnCommit registers an observer. It is called on the committer goroutine after
+// a commit is on disk and in the index, before its writers are answered, with
+// all changes of the commit in their order, silent ones too. It must be quick
+// and must not call Update. Register before the first Update.
+func (s *Store) OnCommit(observer func([]Change)) {
+	s.observers = append(s.observers, observer)
+}
+
+// Change is one change of one record.
+type Change struct {
+	Prev *Meta // nil: a new record
+	Meta *Meta // nil: the record was removed
+}
+
+// Update runs fn on the committer goroutine and commits what it staged. It
+// returns nil once that is durable. If fn returns an error or panics, its
+// changes are discarded and Update returns that error; others in the same
+// commit are not harmed. If ctx ends before fn was started, fn never runs;
+// once it has started, Update waits for the outcome whatever ctx does.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("update store: %w", err)
+	}
+	answer := make(chan error, 1)
+	j := &job{fn: fn, done: func(err error) { answer <- err }}
+	if err := s.jobs.add(j); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+	}
+	if j.cancel() {
+		return fmt.Errorf("update store: %w", ctx.Err())
+	}
+	return <-answer
+}
+
+// UpdateSoon is Update for marks that may wait: they are committed with the
+// next Update, or after at most 5 ms. It never blocks. done, which may be nil,
+// is called on the committer goroutine with what Update would have returned;
+// for a closed store on the caller's, before UpdateSoon returns.
+func (s *Store) UpdateSoon(fn func(*Tx) error, done func(error)) {
+	if done == nil {
+		done = func(error) {}
+	}
+	if err := s.jobs.add(&job{fn: fn, done: done, soon: true}); err != nil {
+		done(err)
+	}
+}
+
+// Changed is closed by the next commit with visible changes. Take it before
+// asking for Changes, so that none is missed in between.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
