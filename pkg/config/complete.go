@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ func (l *loader) complete(c *Config) {
 	l.completeTopics(c)
 	l.completeLimits(&c.Limits)
 	l.checkOrder(c)
+	l.checkSocket(&c.API)
 	l.warnOfReaders()
 }
 
@@ -39,7 +41,7 @@ func (l *loader) completeIdentity(c *Config) {
 
 // require reports a key that is missing, unless its value has a fault anyway.
 func (l *loader) require(path string, there bool, message string) {
-	if !there && !l.bad[path] {
+	if !there && !l.faulty(path) {
 		l.failKey(path, l.at(path), "%s", message)
 	}
 }
@@ -109,6 +111,14 @@ func (l *loader) failTopics(err error) {
 func (l *loader) completeLimits(limits *Limits) {
 	if limits.PublishQPS > 0 && limits.PublishBurst == 0 {
 		limits.PublishBurst = int(math.Ceil(limits.PublishQPS))
+	}
+}
+
+// checkSocket: a mode that lets everyone in is no fault where users are named,
+// and likely one where they are not.
+func (l *loader) checkSocket(api *API) {
+	if api.SocketMode&0o002 != 0 && len(api.AllowedUIDs) == 0 {
+		l.warn(l.at("api.socketMode"), "every user may use the local API: take away the last digit's rights, or name the users in api.allowedUIDs")
 	}
 }
 

@@ -25,6 +25,17 @@ func (d *decoder) failKey(path string, at position, format string, args ...any) 
 	d.fail(at, "%s: %s", path, fmt.Sprintf(format, args...))
 }
 
+// faulty tells whether the fault of a key, or of a section that it belongs to,
+// is already told.
+func (d *decoder) faulty(path string) bool {
+	for ; path != ""; path = parentOf(path) {
+		if d.bad[path] {
+			return true
+		}
+	}
+	return false
+}
+
 // section is a mapping whose keys are known.
 type section map[string]target
 
@@ -121,6 +132,15 @@ func (s several[T]) items(d *decoder, path string, items []*node) []T {
 		values = append(values, value)
 	}
 	return values
+}
+
+// ifAny is a list that stands for nothing when it is empty.
+type ifAny struct{ target }
+
+func (l ifAny) decode(d *decoder, path string, e entry) {
+	if !e.value.blank() {
+		l.target.decode(d, path, e)
+	}
 }
 
 // notYet is a target of a key of a later version: it may be there with a value

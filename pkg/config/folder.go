@@ -92,8 +92,8 @@ func foldersOf(file string) []string {
 		return nil
 	}
 	folders := []string{filepath.Dir(file)}
-	if real, err := filepath.EvalSymlinks(file); err == nil {
-		folders = append(folders, filepath.Dir(real))
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		folders = append(folders, filepath.Dir(target))
 	}
 	return folders
 }

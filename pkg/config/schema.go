@@ -44,7 +44,7 @@ func (l *loader) mqttSchema(m *MQTT) section {
 		"configFile":     set(&m.ConfigFile, text),
 		"brokerHost":     oneBroker(&m.Brokers),
 		"broker":         oneBroker(&m.Brokers),
-		"brokerHosts":    setList(&m.Brokers, broker),
+		"brokerHosts":    ifAny{setList(&m.Brokers, broker)},
 		"username":       set(&m.Username, text),
 		"password":       set(&m.Password, l.secretText),
 		"passwordFile":   set(&m.PasswordFile, text),

@@ -52,7 +52,10 @@ func (e *Event) readAttributes(a *attributes) error {
 	e.Metadata = a.checked(extMetadata, maxMetadataLength, validateObject)
 	e.LogTracing = a.text(extLogTracing, maxTracingLength)
 	e.DeletionTimestamp = a.time(extDeletionTimestamp)
-	return errors.Join(a.err, e.checkIdentity())
+	if a.err != nil {
+		return a.err
+	}
+	return e.checkIdentity()
 }
 
 // checkIdentity checks what the sender is and which resource it speaks of.

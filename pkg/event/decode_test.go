@@ -99,7 +99,8 @@ func TestDecodeErrors(t *testing.T) {
 	} {
 		e, err := event.FromCloudEvent(c.ce)
 		var fault *event.DecodeError
-		if !errors.As(err, &fault) || fault.Reason != c.reason || !strings.Contains(err.Error(), c.mentioned) {
+		if !errors.As(err, &fault) || fault.Reason != c.reason || !strings.Contains(err.Error(), c.mentioned) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %+v, %v; want reason %s and %q in the text", name, e, err, c.reason, c.mentioned)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"github.com/bwmarrin/snowflake"
 )
 
-// SequenceNode is the snowflake node of every sequence id. Ids count
-// milliseconds from the epoch 1288834974657 (22 bits up), then the node (10
-// bits), then the step within a millisecond (12 bits).
+// SequenceNode is the snowflake node of the ids that a sidecar and the SDK's
+// work clients make. Ids count milliseconds from the epoch 1288834974657 (22
+// bits up), then the node (10 bits), then the step within a millisecond (12
+// bits). Codecs of an SDK user may use another node.
 const SequenceNode = 1
 
-// ErrSequenceNode: the id was not made by SequenceNode, so that its order says
-// nothing.
+// ErrSequenceNode: two ids were made by different nodes, so that their order
+// says nothing.
 var ErrSequenceNode = errors.New("sequence id of another snowflake node")
 
 // ParseSequence reads the attribute sequenceid: a positive decimal number.
@@ -30,25 +31,15 @@ func ParseSequence(s string) (int64, error) {
 // newer. The time decides, then the step (docs/protocol.md, CloudEvent
 // attributes). The error is ErrSequenceNode.
 func SequenceNewer(id, last int64) (bool, error) {
-	if err := checkNode(id); err != nil {
-		return false, err
-	}
 	if last == 0 {
 		return true, nil
 	}
-	if err := checkNode(last); err != nil {
-		return false, err
-	}
 	a, b := snowflake.ID(id), snowflake.ID(last)
-	if a.Time() != b.Time() {
+	switch {
+	case a.Node() != b.Node():
+		return false, fmt.Errorf("%w: %d is of node %d, %d before it of node %d", ErrSequenceNode, id, a.Node(), last, b.Node())
+	case a.Time() != b.Time():
 		return a.Time() > b.Time(), nil
 	}
 	return a.Step() > b.Step(), nil
-}
-
-func checkNode(id int64) error {
-	if node := snowflake.ID(id).Node(); node != SequenceNode {
-		return fmt.Errorf("%w: %d is of node %d, not %d", ErrSequenceNode, id, node, SequenceNode)
-	}
-	return nil
 }

@@ -66,7 +66,8 @@ func TestSequenceNewer(t *testing.T) {
 		"time over step":  {sequence(later, 1, 0), sequence(now, 1, 4095), true, nil},
 		"time before":     {sequence(now, 1, 4095), sequence(later, 1, 0), false, nil},
 		"other node":      {sequence(later, 2, 0), sequence(now, 1, 0), false, event.ErrSequenceNode},
-		"first of other":  {sequence(later, 2, 0), 0, false, event.ErrSequenceNode},
+		"first of other":  {sequence(later, 2, 0), 0, true, nil},
+		"all of other":    {sequence(later, 2, 0), sequence(now, 2, 0), true, nil},
 		"last of another": {sequence(later, 1, 0), sequence(now, 2, 0), false, event.ErrSequenceNode},
 	} {
 		newer, err := event.SequenceNewer(c.id, c.last)

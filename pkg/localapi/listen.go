@@ -116,16 +116,9 @@ func clearStale(path string) error {
 	return fmt.Errorf("there is a socket, and it is not known whether somebody listens on it: %w", err)
 }
 
-// bind makes the socket. Linux gives a bound socket the mode of its descriptor
-// less the umask, so setting that first means that the path never has more
-// than the mode; what the umask took is added after.
+// bind makes the socket with its mode.
 func bind(path string, mode os.FileMode) (net.Listener, error) {
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var chmod error
-		err := c.Control(func(fd uintptr) { chmod = unix.Fchmod(int(fd), uint32(mode)) })
-		return errors.Join(err, chmod)
-	}}
-	l, err := config.Listen(context.Background(), "unix", path)
+	l, err := bindNarrow(path, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +130,18 @@ func bind(path string, mode os.FileMode) (net.Listener, error) {
 		return nil, err
 	}
 	return socket, nil
+}
+
+// bindNarrow makes the socket with the mode less the umask: Linux gives a path
+// the mode that the socket's descriptor has when it is bound, so that it never
+// has more. What the umask took is for the caller to add.
+func bindNarrow(path string, mode os.FileMode) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var chmod error
+		err := c.Control(func(fd uintptr) { chmod = unix.Fchmod(int(fd), uint32(mode)) })
+		return errors.Join(err, chmod)
+	}}
+	return config.Listen(context.Background(), "unix", path)
 }
 
 // listener removes its socket when it is closed.

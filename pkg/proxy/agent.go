@@ -91,7 +91,7 @@ func (a *agent) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool) 
 		return false
 	}
 	now := *m
-	now.Out.NoSubscribers = none
+	now.Out.NoSubscribers = none && now.Out.Pending
 	now.Out.Error = ""
 	if !none && now.Out.Pending {
 		now.Out.Pending = false

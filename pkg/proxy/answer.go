@@ -68,7 +68,9 @@ func (a *answerer) run(ctx context.Context) error {
 			continue
 		}
 		start := time.Now()
-		if err := a.side.answer(ctx, e); err != nil {
+		err := a.side.answer(ctx, e)
+		a.outbox.heard(a.side.sender(e), start)
+		if err != nil {
 			a.log.Warn("cannot answer a resync request", "sender", e.Source, "cluster", e.Cluster, "type", e.Type.String(), "error", err)
 			continue
 		}

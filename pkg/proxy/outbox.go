@@ -14,10 +14,10 @@ import (
 // make one event and a late answer can never undo a deletion. It is in memory;
 // the marks that survive a restart are in store.Meta.Out.
 //
-// A parcel is a key's place here. It is in one of four states: ready (in the
+// A parcel is a key's place here. It is in one of five states: ready (in the
 // lane of its peer; lanes take turns), flying (one publish at a time per key),
-// waiting (for a time), parked (until its peer is heard). One sender takes
-// parcels by next.
+// told (taken by the broker, until the store knows), waiting (for a time),
+// parked (until its peer is heard). One sender takes parcels by next.
 type outbox struct {
 	peerOf func(resource.Key) string
 	wake   chan struct{} // capacity 1: something changed for the sender
@@ -37,6 +37,7 @@ type parcelState uint8
 const (
 	ready parcelState = iota
 	flying
+	told
 	waiting
 	parked
 )
@@ -114,7 +115,7 @@ func (o *outbox) after(key resource.Key, why reason, due time.Time) {
 	defer o.mu.Unlock()
 	p := o.parcel(key)
 	p.why = p.why.or(why)
-	if p.state == parked {
+	if p.state == parked || p.state == told {
 		o.wait(p, due)
 	}
 }
@@ -245,18 +246,32 @@ func (o *outbox) pop() *parcel {
 // The ends of a flight. Whatever it is, a key that was marked meanwhile is
 // ready again.
 
-// delivered: taken by the broker. repeat > 0 makes it ready again after that
-// time, counting the try; forget drops it.
-func (o *outbox) delivered(key resource.Key, repeat time.Duration) {
-	o.landed(key, func(p *parcel) {
-		p.suspect, p.losses = false, 0
-		if repeat > 0 {
-			p.tries++
-			o.wait(p, time.Now().Add(repeat))
-			return
-		}
+// delivered: taken by the broker. It may be marked and sent again at once;
+// settled follows when the store knows.
+func (o *outbox) delivered(key resource.Key) {
+	o.landed(key, func(p *parcel) { p.state, p.suspect, p.losses = told, false, 0 })
+}
+
+// settled: the store knows that it was delivered. repeat > 0 makes it ready
+// again after that time, counting the try; else it is dropped.
+func (o *outbox) settled(key resource.Key, repeat time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.parcels[key]
+	switch {
+	case p == nil || p.state != told: // marked since
+	case repeat > 0:
+		p.tries++
+		o.wait(p, time.Now().Add(repeat))
+	default:
 		delete(o.parcels, key)
-	})
+	}
+}
+
+// dropped: there was nothing to send any more.
+func (o *outbox) dropped(key resource.Key) {
+	o.delivered(key)
+	o.settled(key, 0)
 }
 
 // unheard: taken by the broker, but nobody subscribed: it is parked until the
@@ -304,6 +319,14 @@ func (o *outbox) lost(s shipment) (setAside bool) {
 	return setAside
 }
 
+// back: it was not sent after all.
+func (o *outbox) back(s shipment) {
+	o.landed(s.key, func(p *parcel) {
+		p.why = s.why.or(p.why)
+		o.makeReady(p)
+	})
+}
+
 // setAsideFor is how long an event that seems to break connections waits.
 const setAsideFor = 10 * time.Minute
 
@@ -320,9 +343,6 @@ func (o *outbox) landed(key resource.Key, then func(*parcel)) {
 	o.alone = false
 	p.state, p.onSession = parked, false
 	then(p)
-	if p.again && o.parcels[key] == nil { // dropped, but marked since
-		o.parcels[key] = p
-	}
 	if p.again {
 		p.again = false
 		o.makeReady(p)

@@ -136,9 +136,10 @@ func (p *Proxy) setStalled(err error) {
 // noticed tells outbox, answers and questions that a peer was heard.
 func (p *Proxy) noticed(e *event.Event, news bool) {
 	peer := p.side.sender(e)
-	p.outbox.heard(peer, time.Now())
 	if e.Type.Action == event.ResyncRequest {
-		p.answers.add(peer, e)
+		p.answers.add(peer, e) // says itself when it has marked what the peer lacks
+	} else {
+		p.outbox.heard(peer, time.Now())
 	}
 	p.asks.heard(peer, e, news)
 }

@@ -31,6 +31,10 @@ func (p *Proxy) send(ctx context.Context, s transport.Session) error {
 		if !ok {
 			return ctx.Err()
 		}
+		if over(s) {
+			p.outbox.back(next)
+			return s.Err()
+		}
 		inFlight.Go(func() { p.ship(ctx, s, next) })
 	}
 }
@@ -43,11 +47,11 @@ func (p *Proxy) ship(ctx context.Context, s transport.Session, next shipment) {
 		return
 	}
 	if e == nil {
-		p.outbox.delivered(next.key, 0)
+		p.outbox.dropped(next.key)
 		return
 	}
-	if err := p.limiter.Wait(ctx); err != nil {
-		p.outbox.lost(next)
+	if err := p.limiter.Wait(ctx); err != nil || over(s) {
+		p.outbox.back(next)
 		return
 	}
 	receipt, err := s.Publish(ctx, e)
@@ -57,6 +61,17 @@ func (p *Proxy) ship(ctx context.Context, s transport.Session, next shipment) {
 	}
 	p.metrics.sent(e)
 	p.shipped(next, rec, receipt)
+}
+
+// over tells whether a session has ended: what is not sent any more did not
+// end it.
+func over(s transport.Session) bool {
+	select {
+	case <-s.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // load reads what is to be sent; a nil event means that nothing is.
@@ -78,31 +93,38 @@ func (p *Proxy) load(ctx context.Context, next shipment) (*store.Record, *event.
 	return rec, e, err
 }
 
-// shipped stores that the broker took an event, and decides when it is sent
-// again if nothing confirms it.
+// shipped stores that the broker took an event.
 func (p *Proxy) shipped(next shipment, rec *store.Record, receipt transport.Receipt) {
 	if next.why.unknown {
-		p.outbox.delivered(next.key, 0) // the agent asks again if it must
+		p.outbox.dropped(next.key) // the agent asks again if it must
 		return
+	}
+	if receipt.NoSubscribers {
+		p.outbox.unheard(next.key)
+	} else {
+		p.outbox.delivered(next.key)
 	}
 	sent := rec.Meta
 	var repeats bool
 	p.store.UpdateSoon(func(tx *store.Tx) error {
 		repeats = p.side.taken(tx, sent, receipt.NoSubscribers)
 		return nil
-	}, func(err error) { p.afterTaken(next, receipt, repeats && err == nil) })
+	}, func(err error) {
+		if !receipt.NoSubscribers {
+			p.settle(next, repeats && err == nil)
+		}
+	})
 }
 
-func (p *Proxy) afterTaken(next shipment, receipt transport.Receipt, repeats bool) {
+// settle decides when what nobody has confirmed yet is sent again.
+func (p *Proxy) settle(next shipment, repeats bool) {
 	switch {
-	case receipt.NoSubscribers:
-		p.outbox.unheard(next.key)
 	case !repeats:
-		p.outbox.delivered(next.key, 0)
+		p.outbox.settled(next.key, 0)
 	case next.tries < mostRepeats:
-		p.outbox.delivered(next.key, repeatAfter(next.tries))
+		p.outbox.settled(next.key, repeatAfter(next.tries))
 	default:
-		p.outbox.delivered(next.key, 0)
+		p.outbox.settled(next.key, 0)
 		p.note(next.key, "the other side has not confirmed this version; it is sent again when it asks: see whether its agent runs")
 	}
 }

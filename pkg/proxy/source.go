@@ -156,7 +156,7 @@ func (s *source) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool)
 		return false // changed since: it is marked again
 	}
 	now := *m
-	now.Out.NoSubscribers = none
+	now.Out.NoSubscribers = none && now.Out.Pending
 	now.Out.Error = ""
 	if !none && now.Out.Pending {
 		now.Out.Pending = false

@@ -69,8 +69,12 @@ func (s *source) confirmOne(tx *store.Tx, key resource.Key) {
 		return // changed since it was compared
 	}
 	now := *m
-	now.Out.Confirmed, now.Out.Error = true, ""
-	tx.Put(now, store.Write{Visible: m.Out.Error != ""})
+	now.Out.Confirmed, now.Out.NoSubscribers, now.Out.Error = true, false, ""
+	if now.Out.Pending { // it came by another way
+		now.Out.Pending = false
+		now.Out.PublishedVersion, now.Out.PublishedAt = now.Version, tx.Now()
+	}
+	tx.Put(now, store.Write{Visible: m.Out.Pending || m.Out.Error != ""})
 }
 
 func (s *source) allAhead(ctx context.Context, group resource.Group, ahead []resync.ResourceAhead) error {

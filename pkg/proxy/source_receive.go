@@ -100,9 +100,6 @@ func (s *source) sequence(m *store.Meta, e *event.Event) (id int64, drop string)
 	if err != nil {
 		return 0, dropSequence
 	}
-	if m.SequenceID == 0 {
-		return id, ""
-	}
 	newer, err := event.SequenceNewer(id, m.SequenceID)
 	switch {
 	case err != nil:

@@ -246,6 +246,7 @@ func TestSourceAnswersSpecResync(t *testing.T) {
 		}
 		s.delete("deleting", false)
 		s.taken()
+		s.get("deleting")
 		e := specRequest(holds("same", 2), holds("older", 1), holds("deleting", 2))
 		s.deliver(e)
 		got := map[string]*event.Event{}

@@ -62,15 +62,8 @@ func (p *Proxy) Lease(ctx context.Context, req resource.LeaseRequest) ([]resourc
 	if err := p.checkQueue(req.Queue); err != nil {
 		return nil, err
 	}
-	if req.Wait > 0 {
-		waiting, cancel := context.WithTimeout(ctx, req.Wait)
-		defer cancel()
-		ctx = waiting
-	} else {
-		now, cancel := context.WithCancel(ctx)
-		cancel() // take what is there
-		ctx = now
-	}
+	ctx, cancel := context.WithTimeout(ctx, req.Wait) // 0: what is ready
+	defer cancel()
 	leases := p.work.queue.Lease(ctx, req.Max, req.LeaseFor, func(key resource.Key) (any, queue.Verdict) {
 		return p.work.prepare(key, req.DataTypes)
 	})

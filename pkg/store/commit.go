@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -24,22 +21,6 @@ const (
 // probeAfter is how soon a store that cannot write tries again when nobody
 // asks it to.
 const probeAfter = 2 * time.Second
-
-// fillPercent of the history, which only grows at its end.
-const fillPercent = 0.95
-
-// batch is one commit while it is put together.
-type batch struct {
-	s       *Store
-	over    overlay
-	answers []answer
-	reader  *bbolt.Tx // of the last commit; opened when it is needed
-}
-
-type answer struct {
-	done func(error)
-	err  error
-}
 
 // run is the committer.
 func (s *Store) run() {
@@ -73,58 +54,6 @@ func (s *Store) commit() {
 		// What an update has seen of the others in a commit that failed never
 		// came to be, so neither did its own judgement.
 		a.done(cmp.Or(err, a.err))
-	}
-}
-
-// run runs one update and keeps what it staged unless it failed.
-func (b *batch) run(fn func(*Tx) error) error {
-	tx := &Tx{s: b.s, batch: b, over: newOverlay(b.over.head, b.over.visible), now: b.s.clock().UTC().Round(0)}
-	if err := cmp.Or(b.call(fn, tx), tx.err); err != nil {
-		return err
-	}
-	b.over.absorb(&tx.over)
-	return nil
-}
-
-// call turns a panic into an error. The value of a panic may hold what must not
-// be logged, so only that of the runtime is shown.
-func (b *batch) call(fn func(*Tx) error, tx *Tx) (err error) {
-	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		err = resource.Errorf(resource.Internal, "update store: panic: %T", p)
-		if fault, ok := p.(runtime.Error); ok {
-			err = resource.Errorf(resource.Internal, "update store: panic: %w", fault)
-		}
-		b.s.log.Error("update of the store panicked", "error", err, "stack", string(debug.Stack()))
-	}()
-	return fn(tx)
-}
-
-// payload reads what the last commit left.
-func (b *batch) payload(key resource.Key, kind int) (value []byte, err error) {
-	err = guard(func() error {
-		if b.reader == nil {
-			if b.reader, err = b.s.db.Begin(false); err != nil {
-				return err
-			}
-		}
-		value = slices.Clone(b.reader.Bucket(payloadBuckets[kind]).Get(encodeKey(key)))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", key, err)
-	}
-	return value, nil
-}
-
-// closeReader must come before the write: a file that has to be mapped anew
-// waits for all readers.
-func (b *batch) closeReader() {
-	if b.reader != nil {
-		_ = b.reader.Rollback()
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
+// fillPercent of the history, which only grows at its end.
+const fillPercent = 0.95
+
 // writer puts an overlay into a transaction.
 type writer struct {
 	tx      *bbolt.Tx

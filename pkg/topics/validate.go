@@ -69,9 +69,12 @@ func (t Topics) Validate(role resource.Role, id, cluster string) error {
 func (s setting) check(role resource.Role, id, cluster, fallback string) error {
 	fault := &SettingError{Setting: s.name, Value: *s.value, Write: fallback}
 	p, err := Parse(*s.value)
+	var name *resource.Error
 	switch {
 	case *s.value == "":
 		fault.Problem = "is missing"
+	case errors.As(err, &name):
+		fault.Problem = name.Detail
 	case err != nil || p.Kind != s.kind:
 		fault.Problem = "is not " + s.kind.form()
 	default:

@@ -243,3 +243,11 @@ func (b *Backend) until(limit time.Duration, reached func() bool) bool {
 		}
 	}
 }
+
+// WhenStored calls then once there is a resource with that key, or not at all
+// if there is none within the limit.
+func (b *Backend) WhenStored(key resource.Key, limit time.Duration, then func()) {
+	if b.until(limit, func() bool { return b.items[key] != nil }) {
+		then()
+	}
+}

@@ -95,12 +95,15 @@ func (b *Backend) after(at *resource.Revision, req resource.WatchRequest) (batch
 			batch = append(batch, event)
 		}
 	}
+	if len(batch) == 0 && b.revision > *at {
+		batch = []resource.WatchEvent{{Type: resource.WatchBookmark, Revision: b.revision}}
+	}
 	*at = b.revision
 	return batch, b.changed, false
 }
 
-// Bookmark sends a bookmark to nobody in particular: it moves the revision on
-// without a change, as a change of another data type would.
+// Bookmark moves the revision on without a change that anyone watches, of which
+// watchers learn by a bookmark.
 func (b *Backend) Bookmark() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

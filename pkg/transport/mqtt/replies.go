@@ -10,7 +10,10 @@ import (
 // gathered, so that neither an Ack nor the reading of the connection ever
 // waits for the connection to be written to.
 type replies struct {
-	kick chan struct{} // there is something to take
+	conn *conn
+	kick chan struct{} // there is something to flush
+
+	sending sync.Mutex // held from taking to sending, so that flush means sent
 
 	mu      sync.Mutex
 	pending []byte
@@ -24,7 +27,7 @@ type receipt struct {
 	done  bool
 }
 
-func newReplies() *replies { return &replies{kick: make(chan struct{}, 1)} }
+func newReplies(c *conn) *replies { return &replies{conn: c, kick: make(chan struct{}, 1)} }
 
 // add queues a packet of nothing but a type and an id: success, without
 // properties (MQTT 5, 3.4.2.1).
@@ -77,7 +80,15 @@ func (r *replies) acknowledge(receipt *receipt) {
 	}
 }
 
-// take is all that waits to be sent.
+// flush sends all that waits.
+func (r *replies) flush() {
+	r.sending.Lock()
+	defer r.sending.Unlock()
+	if packets := r.take(); len(packets) > 0 {
+		r.conn.send(packets)
+	}
+}
+
 func (r *replies) take() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()

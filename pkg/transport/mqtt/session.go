@@ -47,7 +47,7 @@ var _ transport.Session = (*session)(nil)
 
 func newSession(d *Driver, c *conn) *session {
 	s := &session{
-		driver: d, conn: c, qos: d.options.PubQoS, replies: newReplies(),
+		driver: d, conn: c, qos: d.options.PubQoS, replies: newReplies(c),
 		inbox:    newInbox(d.options.Buffer, c.failed),
 		trouble:  make(chan error, 1),
 		drained:  make(chan struct{}),
@@ -148,7 +148,7 @@ func (s *session) maintain() {
 	for {
 		select {
 		case <-s.replies.kick:
-			s.conn.send(s.replies.take())
+			s.replies.flush()
 		case now := <-ticker.C:
 			if s.state.overdue(now.Add(-timeout)) {
 				s.conn.fail(fmt.Errorf("the broker has not answered a packet for %s", timeout))
@@ -184,7 +184,7 @@ func (s *session) Info() transport.Info { return s.info }
 // connection is broken off.
 func (s *session) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.tcp.Close() })
-	s.conn.send(s.replies.take())
+	s.replies.flush()
 	s.conn.note(transport.ErrClosed)
 	_ = s.client.Disconnect(&paho.Disconnect{}) // without the packet, too, the session has ended
 	<-s.done

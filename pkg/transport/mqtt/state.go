@@ -108,10 +108,12 @@ func (s *state) add(f *flight, p pahosession.Packet) bool {
 	return true
 }
 
-// freeID ends, because there are far fewer flights than ids.
+// freeID counts down, because brokers count up: mochi takes our id for one of
+// its own that we have not acknowledged. It ends, because there are far fewer
+// flights than ids.
 func (s *state) freeID() uint16 {
 	for {
-		id := uint16(s.ids.Add(1))
+		id := -uint16(s.ids.Add(1))
 		if s.flights[id] == nil && id != 0 {
 			return id
 		}

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+
+	bbolterrors "go.etcd.io/bbolt/errors"
+)
+
+// Why a file is of no use.
+var (
+	errForeign    = errors.New("not a store of the sidecar, or its first pages are damaged")
+	errNewer      = errors.New("made by a newer sidecar")
+	errDamaged    = errors.New("damaged")
+	errUnreadable = errors.New("damaged or unreadable")
+)
+
+// explain names the file and says what to do about it.
+func (s *Store) explain(err error) error {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return fmt.Errorf("open store %s: another sidecar uses it; stop that one, or choose another state.dir", s.path)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("open store %s: %w; make the folder and the file writable for this user (in a Pod: fsGroup)", s.path, err)
+	case isDiskFull(err):
+		return fmt.Errorf("open store %s: %w; free space on its disk", s.path, err)
+	case errors.Is(err, errNewer):
+		return fmt.Errorf("open store %s: %w; run that version, or put a backup in its place", s.path, err)
+	case errors.Is(err, errForeign):
+		return fmt.Errorf("open store %s: %w; choose another state.dir, or move the file away: it was left as it is", s.path, err)
+	case isAny(err, errDamaged, errUnreadable):
+		return fmt.Errorf("open store %s: %w; put a backup in its place, or move it away to begin anew: it was left as it is", s.path, err)
+	}
+	return fmt.Errorf("open store %s: %w", s.path, err)
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+// guard turns a panic of bbolt about a damaged file, and a page that the disk
+// cannot give, into an error.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %s", errUnreadable, panicText(p))
+		}
+	}()
+	return fn()
+}
+
+func panicText(p any) string {
+	if _, fault := p.(interface{ Addr() uintptr }); fault {
+		return "a page is missing from the file or its disk"
+	}
+	return fmt.Sprint(p)
+}
