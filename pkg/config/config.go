@@ -55,7 +55,7 @@ type MQTT struct {
 	PubQoS         byte // 1 or 2
 	SubQoS         byte
 	SessionExpiry  time.Duration // 0 = clean start
-	Topics         topics.Topics
+	Topics         topics.Topics // valid for the role; Resolve fills in its own name
 }
 
 // State is where and how the store is kept.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // maxFileBytes bounds every file that is read.
@@ -21,18 +22,18 @@ var (
 // because reading a pipe or a device may never return. Errors do not repeat
 // the path.
 func readFile(path string) ([]byte, fs.FileMode, error) {
-	info, err := os.Stat(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, withoutPath(err)
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	info, err := file.Stat()
 	if err != nil {
 		return nil, 0, withoutPath(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, errNotRegular
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, withoutPath(err)
-	}
-	defer func() { _ = file.Close() }() // nothing was written
 	data, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
 	if err != nil {
 		return nil, 0, withoutPath(err)

@@ -36,8 +36,12 @@ func (l *loader) withSDKFile(root *node) {
 	}
 	ours := section.value
 	l.checkOnce(ours)
+	if !ours.says("configFile") {
+		return
+	}
 	configFile := ours.get("configFile")
-	if configFile == nil || configFile.value.kind != scalar || configFile.value.text == "" {
+	if n := configFile.value; n.bad || n.kind != scalar || !n.isText {
+		l.bad["mqtt.brokerHost"] = true // decoding says what is wrong
 		return
 	}
 	theirs := l.readSDKFile(configFile)

@@ -123,24 +123,22 @@ func (w *Watcher) reload(apply func(*Config) error) {
 	w.record(err)
 }
 
-// take puts next into effect.
+// take puts next into effect, if anything differs.
 func (w *Watcher) take(next *Config, apply func(*Config) error) error {
+	if !sameEffect(w.current, next) {
+		if err := Immutable(w.current, next); err != nil {
+			return err
+		}
+		if err := apply(next); err != nil {
+			return err
+		}
+		w.log.Info("configuration reloaded", "file", w.path, "reconnect", NeedsReconnect(w.current, next))
+	}
 	if !slices.Equal(w.current.Warnings, next.Warnings) {
 		for _, warning := range next.Warnings {
 			w.log.Warn("configuration warning", "warning", warning)
 		}
 	}
-	if sameEffect(w.current, next) {
-		w.current = next
-		return nil
-	}
-	if err := Immutable(w.current, next); err != nil {
-		return err
-	}
-	if err := apply(next); err != nil {
-		return err
-	}
-	w.log.Info("configuration reloaded", "file", w.path, "reconnect", NeedsReconnect(w.current, next))
 	w.current = next
 	return nil
 }

@@ -74,9 +74,8 @@ const streamType = "application/x-ndjson"
 // streamGrace; the timer that sees to that is stopped by end, which the handler
 // calls before it returns.
 type stream struct {
-	timer *time.Timer
-
-	mu     sync.Mutex // guards w, since the timer writes too
+	mu     sync.Mutex // guards all, since the timer writes too
+	timer  *time.Timer
 	w      http.ResponseWriter
 	begun  bool
 	ended  bool
@@ -85,6 +84,8 @@ type stream struct {
 
 func newStream(w http.ResponseWriter) *stream {
 	s := &stream{w: w}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.timer = time.AfterFunc(streamGrace, func() { _ = s.send(nil) })
 	return s
 }
@@ -122,6 +123,7 @@ func (s *stream) begin() {
 		return
 	}
 	s.begun = true
+	s.timer.Stop()
 	s.w.Header().Set("Content-Type", streamType)
 	s.w.Header().Set("Cache-Control", "no-store")
 	s.w.WriteHeader(http.StatusOK)

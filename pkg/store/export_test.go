@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
 // The insides that tests need: a clock to set, and faults to put in.
@@ -21,12 +23,6 @@ var (
 
 const StepMask, TimeShift, SequenceNode, SequenceEpoch = stepMask, timeShift, sequenceNode, sequenceEpoch
 
-// Line is a history entry in the open.
-type Line struct {
-	Kind Kind
-	Last *LastSeen
-}
-
 // Recode decodes a history entry and encodes it again.
 func Recode(name, value []byte) (newName, newValue []byte, err error) {
 	l, err := decodeLine(name, value)
@@ -35,4 +31,13 @@ func Recode(name, value []byte) (newName, newValue []byte, err error) {
 	}
 	newValue, err = encodeLine(l)
 	return encodeRevision(l.revision), newValue, err
+}
+
+// RecodeMeta decodes a Meta and encodes it again.
+func RecodeMeta(key resource.Key, b []byte) ([]byte, error) {
+	m, err := decodeMeta(key, b)
+	if err != nil {
+		return nil, err
+	}
+	return encodeMeta(m)
 }

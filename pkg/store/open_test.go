@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -173,7 +174,9 @@ func editState(t *testing.T, dir string, fn func(state map[string]any)) {
 	edit(t, dir, func(tx *bbolt.Tx) error {
 		var state map[string]any
 		system := tx.Bucket([]byte("system"))
-		if err := json.Unmarshal(system.Get([]byte("state")), &state); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(system.Get([]byte("state"))))
+		decoder.UseNumber() // sequence ids do not fit into a float
+		if err := decoder.Decode(&state); err != nil {
 			return err
 		}
 		fn(state)

@@ -20,6 +20,7 @@ type work struct {
 	attempts map[resource.Key]int
 	dead     []resource.DeadItem
 	next     int
+	leasing  int // calls of Lease that wait
 }
 
 func newWork() work {
@@ -52,6 +53,8 @@ func (b *Backend) Lease(ctx context.Context, req resource.LeaseRequest) ([]resou
 	}
 	ctx, cancel := context.WithTimeout(ctx, req.Wait)
 	defer cancel()
+	b.countLeasing(1)
+	defer b.countLeasing(-1)
 	for {
 		items, changed := b.take(req)
 		if len(items) > 0 {
@@ -213,9 +216,17 @@ func (b *Backend) RetryDead(_ context.Context, req resource.RequeueRequest) (int
 	return retried, nil
 }
 
-// WaitForLease returns once somebody has leased something, or the time is over.
-func (b *Backend) WaitForLease(limit time.Duration) bool {
-	return b.until(limit, func() bool { return len(b.work.leased) > 0 })
+func (b *Backend) countLeasing(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.work.leasing += n
+}
+
+// Leasing is how many calls of Lease are under way.
+func (b *Backend) Leasing() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.work.leasing
 }
 
 // Returned is every lease that was returned so far, once there are n of them.

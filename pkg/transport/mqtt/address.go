@@ -5,12 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/pillion-dev/pillion/pkg/transport"
 )
 
 // The schemes of broker URLs.
@@ -99,11 +103,25 @@ func (a address) tlsConfig(config *tls.Config) *tls.Config {
 
 // tlsError says what to do about a failed handshake.
 func tlsError(err error) error {
-	var notTLS tls.RecordHeaderError
-	if errors.As(err, &notTLS) {
-		return fmt.Errorf("the broker does not speak TLS on this port, and plain text is not tried: %w", err)
+	switch {
+	case errors.As(err, new(tls.RecordHeaderError)), hungUp(err):
+		return fmt.Errorf("TLS handshake: the broker may not speak TLS on this port, and plain text is not tried: %w", err)
+	case isAlert(err):
+		return fmt.Errorf("%w in the TLS handshake: it may want another client certificate: %w", transport.ErrRefused, err)
 	}
 	return fmt.Errorf("TLS handshake: %w", err)
+}
+
+// isAlert tells whether the other side has complained. TLS 1.3 brokers
+// complain about a client certificate only after the handshake.
+func isAlert(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "remote error"
+}
+
+// hungUp tells whether the other side has closed the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (a address) dialWebSocket(ctx context.Context, config *tls.Config) (stream, tcp net.Conn, err error) {
@@ -125,6 +143,8 @@ func (a address) dialWebSocket(ctx context.Context, config *tls.Config) (stream,
 		return &wsConn{Conn: ws.NetConn(), ws: ws}, tcp, nil
 	case response != nil:
 		return nil, nil, fmt.Errorf("the WebSocket handshake was answered with %s: check path and port: %w", response.Status, err)
+	case tcp != nil && a.secure():
+		return nil, nil, tlsError(err)
 	}
-	return nil, nil, tlsError(err)
+	return nil, nil, err
 }

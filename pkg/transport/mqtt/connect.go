@@ -2,12 +2,9 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"syscall"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
@@ -72,12 +69,10 @@ func connectError(ctx context.Context, c *conn, err error) error {
 		return ctx.Err()
 	case errors.Is(err, errMQTT3), errors.Is(err, errNeedsTLS), errors.Is(err, errNotMQTT), errors.Is(err, errNoAuth):
 		return err
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case hungUp(err):
 		return fmt.Errorf("%w: it closed the connection without a word: it may want TLS or a client certificate, or not speak MQTT 5", transport.ErrRefused)
-	}
-	// TLS 1.3 brokers complain about a client certificate after the handshake.
-	if alert := tls.AlertError(0); errors.As(err, &alert) {
-		return fmt.Errorf("%w: it does not accept our client certificate: %w", transport.ErrRefused, err)
+	case isAlert(err):
+		return fmt.Errorf("%w: it may want another client certificate: %w", transport.ErrRefused, err)
 	}
 	return fmt.Errorf("wait for CONNACK: %w", err)
 }

@@ -173,6 +173,7 @@ func TestWebSocketOnMosquitto(t *testing.T) {
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	startMosquitto(t, "listener "+port+" 127.0.0.1", "protocol websockets")
+	listening(t, addr)
 	exchange(t, sourceOptions("ws://"+addr+"/mqtt"), agentOptions("ws://"+addr+"/mqtt"))
 }
 

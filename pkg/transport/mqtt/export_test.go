@@ -20,6 +20,3 @@ func Decode(p *paho.Publish) (*event.Event, error) { return decode(p) }
 
 // PacketSize is the computed size of a packet.
 func PacketSize(p *packets.Publish) int { return packetSize(p) }
-
-// TakenOver is the error of a session that another client took.
-func TakenOver() error { return disconnected(reasonTakenOver, "") }

@@ -58,8 +58,14 @@ func (m *mosquitto) start(t *testing.T) {
 	m.process = exec.Command(m.path, "-c", m.config)
 	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	mustNot(t, m.process.Start())
-	eventually(t, "mosquitto listens", func() bool {
-		conn, err := net.Dial("tcp", m.addr)
+	listening(t, m.addr)
+}
+
+// listening waits until somebody does.
+func listening(t *testing.T, addr string) {
+	t.Helper()
+	eventually(t, addr+" listens", func() bool {
+		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			_ = conn.Close()
 		}

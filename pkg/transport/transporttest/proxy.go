@@ -99,10 +99,18 @@ func (p *Proxy) admit(client, server net.Conn) bool {
 // copy moves bytes until one end closes.
 func (p *Proxy) copy(to, from net.Conn) {
 	_, _ = io.Copy(gate{to, p}, from)
-	_ = to.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.wait()
+	_ = to.Close()
 	delete(p.conns, to)
+}
+
+// wait waits while the proxy is frozen; p.mu is held.
+func (p *Proxy) wait() {
+	for p.frozen {
+		p.thawed.Wait()
+	}
 }
 
 // gate is a writer that waits while the proxy is frozen.
@@ -113,9 +121,7 @@ type gate struct {
 
 func (g gate) Write(b []byte) (int, error) {
 	g.proxy.mu.Lock()
-	for g.proxy.frozen {
-		g.proxy.thawed.Wait()
-	}
+	g.proxy.wait()
 	g.proxy.mu.Unlock()
 	return g.Conn.Write(b)
 }

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pillion-dev/pillion/pkg/config"
+	"github.com/pillion-dev/pillion/pkg/localapi"
+	"github.com/pillion-dev/pillion/pkg/proxy"
+	"github.com/pillion-dev/pillion/pkg/store"
+	"github.com/pillion-dev/pillion/pkg/transport/mqtt"
+)
+
+// App is one sidecar: what a configuration describes, wired together.
+//
+// Order of start: store, then the engine, then the socket, so that the first
+// request finds everything. Order of end: the engine drains and closes the
+// broker connection while the socket still answers; then the socket; the store
+// last, because all of them write to it.
+type App struct {
+	config   atomic.Pointer[config.Config] // in effect
+	level    *slog.LevelVar
+	log      *slog.Logger
+	store    *store.Store
+	driver   *mqtt.Driver
+	proxy    *proxy.Proxy
+	server   *localapi.Server
+	listener net.Listener
+	watcher  *config.Watcher
+}
+
+// NewApp opens everything that can fail: store, socket and options. The broker
+// is not among them: a sidecar starts without it.
+func NewApp(cfg *config.Config, path string) (_ *App, err error) {
+	a := &App{level: &slog.LevelVar{}}
+	a.config.Store(cfg)
+	a.level.Set(cfg.Log.Level)
+	a.log = newLogger(cfg.Log.Format, a.level).With("role", string(cfg.Role), "id", cfg.ID)
+	for _, warning := range cfg.Warnings {
+		a.log.Warn("configuration", "remark", warning)
+	}
+	a.watcher = config.NewWatcher(path, cfg, a.log)
+	if a.driver, err = newDriver(cfg, a.log); err != nil {
+		return nil, err
+	}
+	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Log: a.log}); err != nil {
+		return nil, err
+	}
+	if err := a.openEngine(cfg); err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	return a, nil
+}
+
+func (a *App) openEngine(cfg *config.Config) (err error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(a.watcher.Collectors()...)
+	a.proxy, err = proxy.New(proxy.Options{
+		Role: cfg.Role, ID: cfg.ID, Cluster: cfg.Cluster, Version: version(),
+		Store: a.store, Driver: a.driver, Live: liveSettings(cfg),
+		Config: a.watcher.Status, Metrics: registry, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.server = localapi.New(localapi.Options{
+		Backend: a.proxy, Log: a.log,
+		Metrics:          promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		MaxResourceBytes: func() int64 { return a.config.Load().Limits.MaxResourceBytes },
+		MaxWatchers:      func() int { return a.config.Load().Limits.MaxWatchers },
+		AllowedUIDs:      func() []uint32 { return a.config.Load().API.AllowedUIDs },
+	})
+	a.listener, err = localapi.Listen(cfg.API.Socket, cfg.API.SocketMode)
+	return err
+}
+
+// Run serves until ctx ends or a client asks for the shutdown.
+func (a *App) Run(ctx context.Context) error {
+	a.log.Info("sidecar started", "version", version(), "socket", a.config.Load().API.Socket, "state", a.store.Path())
+	group, ctx := errgroup.WithContext(ctx)
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group.Go(func() error { return a.server.Serve(serving, a.listener) })
+	group.Go(func() error { return a.watcher.Run(serving, a.apply) })
+	group.Go(func() error {
+		defer stopServing()
+		return a.proxy.Run(ctx)
+	})
+	err := group.Wait()
+	if closeErr := a.store.Close(); closeErr != nil {
+		err = errors.Join(err, fmt.Errorf("close the store: %w", closeErr))
+	}
+	a.log.Info("sidecar stopped")
+	return err
+}
+
+// Reload reads the configuration again.
+func (a *App) Reload() { a.watcher.Reload() }
+
+// apply puts a changed configuration in effect.
+func (a *App) apply(changed *config.Config) error {
+	current := a.config.Load()
+	if err := config.Immutable(current, changed); err != nil {
+		return err
+	}
+	if !config.NeedsReconnect(current, changed) {
+		a.proxy.Reconfigure(liveSettings(changed), nil)
+	} else {
+		driver, err := newDriver(changed, a.log)
+		if err != nil {
+			return err
+		}
+		driver.Inherit(a.driver)
+		a.driver = driver
+		a.proxy.Reconfigure(liveSettings(changed), driver)
+	}
+	a.level.Set(changed.Log.Level)
+	a.config.Store(changed)
+	return nil
+}
+
+func newLogger(format string, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == config.FormatJSON {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/pillion-dev/pillion/pkg/config"
+	"github.com/pillion-dev/pillion/pkg/proxy"
+	"github.com/pillion-dev/pillion/pkg/reconnect"
+	"github.com/pillion-dev/pillion/pkg/transport/mqtt"
+)
+
+// newDriver makes the driver that a configuration describes.
+func newDriver(c *config.Config, log *slog.Logger) (*mqtt.Driver, error) {
+	tls, err := mqtt.TLSOptions{
+		CAData: c.MQTT.CAData, CertData: c.MQTT.ClientCertData, KeyData: c.MQTT.ClientKeyData,
+	}.Config()
+	if err != nil {
+		return nil, err
+	}
+	return mqtt.New(mqtt.Options{
+		Role: c.Role, ID: c.ID, Cluster: c.Cluster, Topics: c.MQTT.Topics,
+		Brokers: c.MQTT.Brokers, ClientID: c.MQTT.ClientID,
+		Username: c.MQTT.Username, Password: string(c.MQTT.Password), TLS: tls,
+		KeepAlive: c.MQTT.KeepAlive, DialTimeout: c.MQTT.DialTimeout,
+		PubQoS: c.MQTT.PubQoS, SubQoS: c.MQTT.SubQoS, SessionExpiry: c.MQTT.SessionExpiry,
+		MaxPacketBytes: int(c.Limits.MaxPacketBytes), Log: log,
+	})
+}
+
+// liveSettings are those that the engine can change while it runs.
+func liveSettings(c *config.Config) proxy.Live {
+	return proxy.Live{
+		DataTypes: c.DataTypes,
+		Reconnect: reconnect.Policy{
+			Initial: c.Reconnect.Initial, Max: c.Reconnect.Max, Factor: c.Reconnect.Factor, Jitter: c.Reconnect.Jitter,
+			StableAfter: c.Reconnect.StableAfter, SlowAfter: c.Reconnect.SlowAfter, SlowMax: c.Reconnect.SlowMax,
+		},
+		Resync: proxy.Resync{
+			OnReconnect: c.Resync.OnReconnect, Repeat: c.Resync.Repeat,
+			StatusEvery: c.Resync.StatusEvery, SpecEvery: c.Resync.SpecEvery, SpecEveryMax: c.Resync.SpecEveryMax,
+			Jitter: c.Resync.Jitter, MaxDeletes: c.Resync.MaxDeletes,
+		},
+		Limits:        proxy.Limits{PublishQPS: c.Limits.PublishQPS, PublishBurst: c.Limits.PublishBurst},
+		Retry:         proxy.Retry{Initial: c.Queue.Retry.Initial, Max: c.Queue.Retry.Max, Most: c.Queue.RetryMax},
+		ShutdownGrace: c.ShutdownGrace,
+	}
+}
