@@ -114,17 +114,13 @@ func (a *App) apply(changed *config.Config) error {
 	if err := config.Immutable(current, changed); err != nil {
 		return err
 	}
-	if !config.NeedsReconnect(current, changed) {
-		a.proxy.Reconfigure(liveSettings(changed), nil)
-	} else {
-		driver, err := newDriver(changed, a.log)
-		if err != nil {
-			return err
-		}
-		driver.Inherit(a.driver)
-		a.driver = driver
-		a.proxy.Reconfigure(liveSettings(changed), driver)
+	driver, err := newDriver(changed, a.log)
+	if err != nil {
+		return err
 	}
+	driver.Inherit(a.driver)
+	a.driver = driver
+	a.proxy.Reconfigure(liveSettings(changed), driver, config.NeedsReconnect(current, changed))
 	a.level.Set(changed.Log.Level)
 	a.config.Store(changed)
 	return nil

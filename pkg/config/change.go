@@ -35,6 +35,9 @@ func NeedsReconnect(old, new *Config) bool {
 	if old.Role != new.Role || old.ID != new.ID || old.Cluster != new.Cluster || old.Transport != new.Transport {
 		return true
 	}
+	if old.Limits.MaxPacketBytes != new.Limits.MaxPacketBytes { // the broker is told it in CONNECT
+		return true
+	}
 	return !reflect.DeepEqual(old.MQTT.connection(), new.MQTT.connection())
 }
 

@@ -108,18 +108,19 @@ func TestABodyMustArriveWithin30Seconds(t *testing.T) {
 func TestABodyThatTricklesIsCut(t *testing.T) {
 	inBubble(t, resource.Source, func(t *testing.T, _ *slowPut, p *pipes, _ func()) {
 		conn := p.send("PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", devPath)
+		ended := make(chan struct{})
 		go func() {
-			for {
+			defer close(ended)
+			for err := error(nil); err == nil; {
 				time.Sleep(time.Second)
-				if _, err := conn.Write([]byte(" ")); err != nil {
-					return
-				}
+				_, err = conn.Write([]byte(" "))
 			}
 		}()
 		if said := closesAfter(t, conn, 30*time.Second); !strings.Contains(said, "408") {
 			t.Errorf("said %q, want 408", said)
 		}
 		_ = conn.Close()
+		<-ended
 	})
 }
 
@@ -229,14 +230,15 @@ func TestAWaitThatTheEndCutsIs503WithTheResource(t *testing.T) {
 	inBubble(t, resource.Source, func(t *testing.T, _ *slowPut, p *pipes, stop func()) {
 		conn := p.send("PUT " + devPath + "?wait=observed HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{\"spec\":1}")
 		synctest.Wait()
-		go stop()
+		ended := make(chan struct{})
+		go func() { defer close(ended); stop() }()
 		response := readResponse(t, conn)
 		body, _ := io.ReadAll(response.Body)
 		if response.StatusCode != 503 || !strings.Contains(string(body), `"resource":{`) || response.Header.Get("Retry-After") == "" {
 			t.Errorf("%d %s", response.StatusCode, body)
 		}
 		_ = conn.Close()
-		synctest.Wait()
+		<-ended
 	})
 }
 

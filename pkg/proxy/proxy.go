@@ -200,23 +200,23 @@ func (p *Proxy) drain(grace time.Duration) {
 	}
 }
 
-// Reconfigure puts new settings in effect. driver, if not nil, replaces the
-// broker connection; nothing else reconnects.
-func (p *Proxy) Reconfigure(live Live, driver transport.Driver) {
+// Reconfigure puts new settings in effect. The driver is used for the next
+// connection, which is made at once only if reconnect is set.
+func (p *Proxy) Reconfigure(live Live, driver transport.Driver, reconnect bool) {
 	p.live.Store(&live)
 	limit, burst := publishLimit(live.Limits)
 	p.limiter.SetLimit(limit)
 	p.limiter.SetBurst(burst)
 	p.loop.SetPolicy(live.Reconnect)
 	p.work.queue.SetOptions(retryOptions(live.Retry))
-	if driver != nil {
-		p.mu.Lock()
-		p.driver = driver
-		p.mu.Unlock()
+	p.mu.Lock()
+	p.driver = driver
+	p.mu.Unlock()
+	if reconnect {
 		p.loop.Restart("the configuration has changed")
-		return
+	} else {
+		p.asks.refresh()
 	}
-	p.asks.refresh()
 }
 
 func publishLimit(l Limits) (rate.Limit, int) {

@@ -160,5 +160,16 @@ func decodeMeta(key resource.Key, b []byte) (*Meta, error) {
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", key, err)
 	}
+	tidy(m)
 	return m, nil
+}
+
+// tidy makes empty lists into none, as which they come back from disk.
+func tidy(m *Meta) {
+	if len(m.Out.Raises) == 0 {
+		m.Out.Raises = nil
+	}
+	if len(m.Queue.Reasons) == 0 {
+		m.Queue.Reasons = nil
+	}
 }

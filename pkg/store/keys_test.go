@@ -79,6 +79,7 @@ func FuzzDecodeToken(f *testing.F) {
 func FuzzDecodeMeta(f *testing.F) {
 	f.Add([]byte(`{"v":3,"r":"17","o":{"p":true},"q":{"r":["created"]},"n":{"t":"2026-11-21T10:00:00Z"}}`))
 	f.Add([]byte(`{"r":-1}`))
+	f.Add([]byte(`{"r":"0","o":{"ra":[]},"q":{"r":[]}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		again, err := store.RecodeMeta(key("dev-1"), b)
 		if err != nil {

@@ -60,6 +60,21 @@ func TestEveryFieldSurvivesAReopen(t *testing.T) {
 	}
 }
 
+func TestEmptyListsAreNone(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	update(t, s, func(tx *store.Tx) {
+		m := tx.Put(store.Meta{
+			Key: key("a"), Out: store.Outbox{Raises: []int64{}}, Queue: store.Marks{Reasons: []string{}},
+		}, store.Write{Visible: true})
+		if m.Out.Raises != nil || m.Queue.Reasons != nil {
+			t.Error("an empty list was kept")
+		}
+	})
+	closeStore(t, s)
+	open(t, dir) // whose check compares index and file
+}
+
 func TestPayloadsAreKeptReplacedAndRemoved(t *testing.T) {
 	s := open(t, t.TempDir())
 	put(t, s, key("a"), 1, "spec")

@@ -147,6 +147,7 @@ func (tx *Tx) stamp(prev *Meta, m Meta, w Write) *Meta {
 	if w.SpecChanged || kind == Added {
 		m.SpecRevision = m.Revision
 	}
+	tidy(&m)
 	return &m
 }
 

@@ -152,6 +152,13 @@ func TestResumeWithMoreThanTheBuffer(t *testing.T) {
 		_, err := source.Publish(within(t), spec(int64(n)))
 		mustNot(t, err)
 	}
+	other := options("agent", "agent2", "cluster2", b.Addr())
+	witness, last := open(t, newDriver(t, other)), spec(count)
+	last.Cluster = "cluster2"
+	_, err := source.Publish(within(t), last)
+	mustNot(t, err)
+	take(t, witness) // mochi confirms before it hands on: now it has
+
 	agent := open(t, driver) // SUBACK comes behind all of it
 	for n := range count {
 		if got := take(t, agent).Event.ResourceVersion; got != int64(n) {

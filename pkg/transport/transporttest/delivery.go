@@ -188,7 +188,10 @@ func doesNotComeAgain(t *testing.T, h Harness) {
 	if err := agent.Close(within(t)); err != nil {
 		t.Fatalf("close: %v", err)
 	}
+	witness := open(t, b.Driver(t, Peer{Role: resource.Agent, ID: "agent2", Cluster: "cluster2"}))
 	publish(t, source, spec(agent1.Cluster, 3)) // while the agent is away
+	publish(t, source, spec("cluster2", 4))
+	takeEvent(t, witness) // so the broker has put both where they belong
 	agent = open(t, driver)
 	expectInOrder(t, agent, 3, 4)
 	nothingComes(t, agent)

@@ -1,0 +1,60 @@
+# Every target builds what it needs. `make help` lists them.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/sidecar
+RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.release=$(RELEASE)
+FUZZTIME ?= 10s
+MODULES := test/interop/harness test/interop/sdk12 test/interop/sdk015 bench
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/sidecar
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/sidecar
+
+.PHONY: demo
+demo: build ## broker, source and agent on this machine, and what to type (ONCE=1: play the story and exit)
+	$(BIN) demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: ## all tests but the slow suites, under the race detector
+	$(GO) test -race ./...
+
+.PHONY: race
+race: test ## the same as test: it always runs under the race detector
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./... && $(GO) vet -tags e2e ./test/e2e/
+	$(GO) tool staticcheck ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@set -e; for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //'); do \
+	    echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir; \
+	  done; done
+
+.PHONY: interop
+interop: build ## the OCM SDK v1.2.0 and v0.15.0 against bin/sidecar (needs mosquitto)
+	cd test/interop/sdk12 && SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m ./...
+	cd test/interop/sdk015 && SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m ./...
+
+.PHONY: e2e
+e2e: build ## failure stories against bin/sidecar: killed brokers, kill -9, full disks (needs mosquitto)
+	$(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/
+
+.PHONY: bench
+bench: build ## side by side with the OCM SDK; prints ratios
+	cd bench && $(GO) run . -sidecar $(CURDIR)/$(BIN)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist
