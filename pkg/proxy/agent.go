@@ -20,7 +20,17 @@ const agentKeeps = 24 * time.Hour
 func (a *agent) peer(k resource.Key) string   { return k.Source }
 func (a *agent) sender(e *event.Event) string { return e.Source }
 func (a *agent) keep() time.Duration          { return agentKeeps }
-func (a *agent) unsettled(*store.Meta) bool   { return false } // the source's status resync mends it
+
+// settledSince: a confirmation that no broker has taken yet is kept, however
+// long the connection is away.
+func (a *agent) settledSince(m *store.Meta) time.Time {
+	if m.Out.Pending {
+		return time.Now()
+	}
+	return m.Confirmed
+}
+
+func (a *agent) unsettled(*store.Meta) bool { return false } // the source's status resync mends it
 func (a *agent) key(e *event.Event) resource.Key {
 	return resource.Key{DataType: e.Type.DataType, Source: e.Source, Cluster: a.opts.Cluster, ID: e.ResourceID}
 }

@@ -59,7 +59,7 @@ func (a *agent) beginDeletion(tx *store.Tx, m store.Meta, e *event.Event) outcom
 
 // confirmAgain repeats a confirmation that was given within the last day.
 func (a *agent) confirmAgain(tx *store.Tx, m store.Meta, e *event.Event) outcome {
-	if tx.Now().Sub(m.Gone) > agentKeeps {
+	if tx.Now().Sub(a.settledSince(&m)) > agentKeeps {
 		tx.Remove(m.Key)
 		return a.unheld(tx, e)
 	}

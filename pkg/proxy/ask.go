@@ -63,20 +63,23 @@ func (a *asker) run(ctx context.Context, s transport.Session) error {
 	a.begin()
 	for {
 		due, wait := a.due(time.Now())
-		if due == nil {
-			timer := time.NewTimer(wait)
-			select {
-			case <-ctx.Done():
-				timer.Stop()
-				return ctx.Err()
-			case <-a.wake:
-			case <-timer.C:
+		for _, q := range due {
+			if err := a.ask(ctx, s, q); err != nil {
+				return err
 			}
-			timer.Stop()
+		}
+		if len(due) > 0 {
 			continue
 		}
-		if err := a.ask(ctx, s, due); err != nil {
-			return err
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-a.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
 }
@@ -133,15 +136,15 @@ func (a *asker) policy() resync.Policy {
 	return resync.Policy{Repeat: r.Repeat, Every: r.SpecEvery, EveryMax: r.SpecEveryMax, Jitter: r.Jitter}
 }
 
-// due is a question that should be asked now, or how long there is none.
-func (a *asker) due(now time.Time) (*question, time.Duration) {
+// due are the questions that should be asked now, or how long there is none.
+// Those to everybody come alone and first, because they answer others.
+func (a *asker) due(now time.Time) (due []*question, wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now.Sub(a.filledAt) >= fillEvery {
 		a.fill(false)
 	}
-	wait := fillEvery
-	var due *question
+	wait = fillEvery
 	for _, q := range a.questions {
 		next := q.schedule.Next()
 		if next.IsZero() {
@@ -149,12 +152,15 @@ func (a *asker) due(now time.Time) (*question, time.Duration) {
 		}
 		if left := next.Sub(now); left > 0 {
 			wait = min(wait, left)
-		} else if due == nil || q.peer == "" { // everybody first
-			due = q
+			continue
 		}
+		due = append(due, q)
 	}
-	if due == nil {
+	if len(due) == 0 {
 		a.complete = true
+	}
+	if i := slices.IndexFunc(due, func(q *question) bool { return q.peer == "" }); i >= 0 {
+		due = due[i : i+1]
 	}
 	return due, wait
 }
@@ -244,10 +250,10 @@ func (a *asker) heard(peer string, e *event.Event, news bool) {
 	case q == nil:
 	case came:
 		q.schedule.Again(now)
+		a.signal()
 	default:
 		q.schedule.Heard(now, news)
 	}
-	a.signal()
 }
 
 // meet is the question that a peer was asked. One that was asked along with

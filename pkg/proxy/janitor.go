@@ -52,10 +52,10 @@ func (p *Proxy) forgettable(now time.Time) (keys []resource.Key) {
 	var settled []*store.Meta
 	for m := range p.store.All() {
 		switch {
-		case m.Visible() || m.Queue.Due():
-		case now.Sub(m.Gone) > p.side.keep():
+		case m.Visible() || m.Queue.Due() || m.Next != nil:
+		case now.Sub(p.side.settledSince(m)) > p.side.keep():
 			keys = append(keys, m.Key)
-		case !m.Confirmed.IsZero() && m.Next == nil && !m.Out.Pending:
+		case !m.Confirmed.IsZero() && !m.Out.Pending:
 			settled = append(settled, m)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,8 +80,9 @@ type side interface {
 	state(*store.Meta) resource.SyncState
 	// unsettled tells whether, after a start, a record must be sent again.
 	unsettled(*store.Meta) bool
-	// keep is how long a tombstone is remembered.
+	// keep is how long a tombstone is remembered after it was settled.
 	keep() time.Duration
+	settledSince(*store.Meta) time.Time
 }
 
 // outcome is what became of a received event.
@@ -203,7 +206,7 @@ func (p *Proxy) drain(grace time.Duration) {
 // Reconfigure puts new settings in effect. The driver is used for the next
 // connection, which is made at once only if reconnect is set.
 func (p *Proxy) Reconfigure(live Live, driver transport.Driver, reconnect bool) {
-	p.live.Store(&live)
+	before := p.live.Swap(&live)
 	limit, burst := publishLimit(live.Limits)
 	p.limiter.SetLimit(limit)
 	p.limiter.SetBurst(burst)
@@ -212,9 +215,10 @@ func (p *Proxy) Reconfigure(live Live, driver transport.Driver, reconnect bool) 
 	p.mu.Lock()
 	p.driver = driver
 	p.mu.Unlock()
-	if reconnect {
+	switch {
+	case reconnect:
 		p.loop.Restart("the configuration has changed")
-	} else {
+	case !slices.Equal(before.DataTypes, live.DataTypes) || !reflect.DeepEqual(before.Resync, live.Resync):
 		p.asks.refresh()
 	}
 }

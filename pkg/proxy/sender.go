@@ -110,8 +110,12 @@ func (p *Proxy) shipped(next shipment, rec *store.Record, receipt transport.Rece
 		repeats = p.side.taken(tx, sent, receipt.NoSubscribers)
 		return nil
 	}, func(err error) {
-		if !receipt.NoSubscribers {
-			p.settle(next, repeats && err == nil)
+		switch {
+		case receipt.NoSubscribers:
+		case err != nil: // it stays marked as pending: send it once more
+			p.outbox.settled(next.key, firstRepeat)
+		default:
+			p.settle(next, repeats)
 		}
 	})
 }

@@ -76,7 +76,8 @@ func (w *watcher) flush(ctx context.Context, batch *[]resource.WatchEvent) error
 	return err
 }
 
-// follow sends what changes, and bookmarks while nothing does.
+// follow sends what changes, and bookmarks, so that a watcher whose filter
+// hides all changes keeps its place.
 func (w *watcher) follow(ctx context.Context) error {
 	bookmark := time.NewTicker(bookmarkEvery)
 	defer bookmark.Stop()
@@ -86,28 +87,32 @@ func (w *watcher) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := w.emit(entries); err != nil {
+			return err
+		}
 		if len(entries) > 0 {
-			if err := w.emit(entries); err != nil {
-				return err
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			continue
+			changed = closed // there may be more
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.stop:
 			return nil
-		case <-changed:
 		case <-bookmark.C:
 			if err := w.send([]resource.WatchEvent{{Type: resource.WatchBookmark, Revision: w.cursor}}); err != nil {
 				return err
 			}
+		case <-changed:
 		}
 	}
 }
+
+// closed is a signal that is always there.
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // emit sends a batch of changes that this watcher wants.
 func (w *watcher) emit(entries []store.LogEntry) error {
