@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/event"
@@ -21,56 +22,64 @@ const (
 
 func repeatAfter(tries int) time.Duration { return firstRepeat << min(tries, mostRepeats-1) }
 
-// send publishes what the outbox yields until ctx ends, and waits for the
-// publishes in flight.
-func (p *Proxy) send(ctx context.Context, s transport.Session) error {
+// sender publishes through one session.
+type sender struct {
+	*Proxy
+	session transport.Session
+	broken  atomic.Bool // a publish was lost: what would follow is not to blame
+}
+
+// send publishes what the outbox yields until ctx or the session ends, and
+// waits for the publishes in flight.
+func (p *Proxy) send(ctx context.Context, session transport.Session) error {
+	s := &sender{Proxy: p, session: session}
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
 	for {
-		next, ok := p.outbox.next(ctx, s.Info().MaxInFlight)
+		next, ok := p.outbox.next(ctx, session.Info().MaxInFlight)
 		if !ok {
 			return ctx.Err()
 		}
-		if over(s) {
+		if s.over() {
 			p.outbox.back(next)
-			return s.Err()
+			return transport.ErrClosed
 		}
-		inFlight.Go(func() { p.ship(ctx, s, next) })
+		inFlight.Go(func() { s.ship(ctx, next) })
 	}
 }
 
 // ship sends one key: its newest state, read now.
-func (p *Proxy) ship(ctx context.Context, s transport.Session, next shipment) {
-	rec, e, err := p.load(ctx, next)
+func (s *sender) ship(ctx context.Context, next shipment) {
+	rec, e, err := s.load(ctx, next)
 	if err != nil {
-		p.shipFailed(ctx, next, err)
+		s.failed(ctx, next, err)
 		return
 	}
 	if e == nil {
-		p.outbox.dropped(next.key)
+		s.outbox.dropped(next.key)
 		return
 	}
-	if err := p.limiter.Wait(ctx); err != nil || over(s) {
-		p.outbox.back(next)
+	if err := s.limiter.Wait(ctx); err != nil || s.over() {
+		s.outbox.back(next)
 		return
 	}
-	receipt, err := s.Publish(ctx, e)
+	receipt, err := s.session.Publish(ctx, e)
 	if err != nil {
-		p.shipFailed(ctx, next, err)
+		s.failed(ctx, next, err)
 		return
 	}
-	p.metrics.sent(e)
-	p.shipped(next, rec, receipt)
+	s.metrics.sent(e)
+	s.shipped(next, rec, receipt)
 }
 
-// over tells whether a session has ended: what is not sent any more did not
+// over tells whether the session has ended: what is not sent any more did not
 // end it.
-func over(s transport.Session) bool {
+func (s *sender) over() bool {
 	select {
-	case <-s.Done():
+	case <-s.session.Done():
 		return true
 	default:
-		return false
+		return s.broken.Load()
 	}
 }
 
@@ -133,22 +142,26 @@ func (p *Proxy) settle(next shipment, repeats bool) {
 	}
 }
 
-// shipFailed decides when a key that the broker did not take is tried again.
-func (p *Proxy) shipFailed(ctx context.Context, next shipment, err error) {
+// failed decides when a key that the broker did not take is tried again.
+func (s *sender) failed(ctx context.Context, next shipment, err error) {
 	var tooLarge *transport.TooLargeError
 	switch {
-	case errors.Is(err, transport.ErrClosed) || ctx.Err() != nil:
-		if p.outbox.lost(next) {
-			p.note(next.key, "the connection was lost twice while this was sent: it is set aside for 10 minutes")
+	case errors.Is(err, transport.ErrClosed):
+		s.broken.Store(true)
+		if s.outbox.lost(next) {
+			s.note(next.key, "the connection was lost twice while this was sent: it is set aside for 10 minutes")
 		}
 		return
+	case ctx.Err() != nil:
+		s.outbox.back(next)
+		return
 	case errors.As(err, &tooLarge):
-		p.outbox.failed(next.key, next.why, setAsideFor, true)
+		s.outbox.failed(next.key, next.why, setAsideFor, true)
 	default:
-		p.outbox.failed(next.key, next.why, repeatAfter(next.tries), true)
+		s.outbox.failed(next.key, next.why, repeatAfter(next.tries), true)
 	}
-	p.log.Warn("cannot publish", "key", next.key.String(), "error", err)
-	p.note(next.key, err.Error())
+	s.log.Warn("cannot publish", "key", next.key.String(), "error", err)
+	s.note(next.key, err.Error())
 }
 
 // note shows an error in sync.error, once.
