@@ -41,7 +41,10 @@ func (p *Proxy) session(ctx context.Context, up func(broker string)) error {
 		return p.serve(inner, s, up)
 	})
 	err = group.Wait()
-	if s.Err() != nil { // the cause, where others only saw its effect
+	if errors.Is(err, transport.ErrClosed) {
+		<-s.Done() // it comes with the cause, of which others saw the effect
+	}
+	if s.Err() != nil {
 		return s.Err()
 	}
 	return err
