@@ -75,7 +75,7 @@ func (a *App) openEngine(cfg *config.Config) (err error) {
 		return err
 	}
 	a.server = localapi.New(localapi.Options{
-		Backend: a.proxy, Log: a.log,
+		Backend: a.proxy, Registerer: registry, Log: a.log,
 		Metrics:          promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		MaxResourceBytes: func() int64 { return a.config.Load().Limits.MaxResourceBytes },
 		MaxWatchers:      func() int { return a.config.Load().Limits.MaxWatchers },

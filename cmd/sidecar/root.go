@@ -1,11 +1,6 @@
 package main
 
-import (
-	"errors"
-	"fmt"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 // commands are the constructors of every command, in the order of the help.
 var commands = []func() *cobra.Command{
@@ -16,32 +11,41 @@ var commands = []func() *cobra.Command{
 	newVersionCommand,
 }
 
+// clientCommands are those that call a sidecar that is running.
+var clientCommands = []func(*cli) *cobra.Command{
+	newStatusCommand,
+	newGetCommand,
+	newPutCommand,
+	newSetStatusCommand,
+	newDeleteCommand,
+	newWatchCommand,
+	newResyncCommand,
+	newSyncedCommand,
+	newRequeueCommand,
+	newReadyCommand,
+}
+
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "sidecar",
-		Short:         "The OCM resource protocol over MQTT, for controllers in any language",
+		Use:   "sidecar",
+		Short: "The OCM resource protocol over MQTT, for controllers in any language",
+		Long: `The OCM resource protocol over MQTT, for controllers in any language.
+
+The commands that show and change resources are clients of a sidecar that is
+running, over its Unix socket: --socket, else $SIDECAR_SOCKET, else
+` + defaultSocket + `.
+
+Exit codes: 0 done, 1 failed, 2 wrong use.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	c := newCLI(root)
 	for _, newCommand := range commands {
-		root.AddCommand(newCommand())
+		root.AddCommand(prepare(newCommand()))
+	}
+	for _, newCommand := range clientCommands {
+		root.AddCommand(prepare(newCommand(c)))
 	}
 	return root
-}
-
-// usageError is a wrong command line.
-type usageError struct{ error }
-
-// exitCode prints an error in one line and returns the code of the process.
-func exitCode(root *cobra.Command, err error) int {
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(root.ErrOrStderr(), "sidecar:", err)
-	var usage usageError
-	if errors.As(err, &usage) {
-		return 2
-	}
-	return 1
 }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pillion-dev/pillion/pkg/localapi/client"
+)
+
+const (
+	readyPoll    = 200 * time.Millisecond
+	readyTimeout = 5 * time.Second // of one try: a probe must not hang
+)
+
+func newReadyCommand(a *cli) *cobra.Command {
+	var exclude []string
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "ready",
+		Short: "Tell whether the sidecar is ready (an exec probe)",
+		Long: `Tell whether the sidecar is ready: exit code 0 or 1, with the causes on stderr.
+
+The checks are broker, subscribed, store and resync. As a startup probe that
+orders an app after the sidecar without tying it to the broker, exclude all but
+the store.`,
+		Example: `  sidecar ready
+  sidecar ready --exclude broker,subscribed,resync
+  sidecar ready --wait 30s`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if wait < 0 {
+				return usagef("--wait must not be below 0")
+			}
+			c := a.client()
+			defer c.Close()
+			if err := waitReady(cmd.Context(), c, exclude, wait); err != nil {
+				return err
+			}
+			return a.say(map[string]bool{"ready": true}, "ready")
+		},
+	}
+	cmd.Flags().StringSliceVar(&exclude, "exclude", nil, "checks that do not count; repeats, or takes commas")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "keep trying for that long")
+	return cmd
+}
+
+// waitReady asks until the sidecar is ready or the time is over, and returns
+// what the last answer was. A sidecar that is not there yet is not ready yet.
+func waitReady(ctx context.Context, c *client.Client, exclude []string, wait time.Duration) error {
+	deadline := time.Now().Add(wait)
+	for {
+		err := tryReady(ctx, c, exclude)
+		left := time.Until(deadline)
+		if err == nil || left <= 0 || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(min(readyPoll, left)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func tryReady(ctx context.Context, c *client.Client, exclude []string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return c.Ready(ctx, exclude...)
+}
