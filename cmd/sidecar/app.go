@@ -133,4 +133,3 @@ func newLogger(format string, level slog.Leveler) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
-

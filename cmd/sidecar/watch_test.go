@@ -8,13 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/pillion-dev/pillion/pkg/localapi/apitest"
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
-
-func newRootCommandForTest() *cobra.Command { return &cobra.Command{Use: "sidecar"} }
 
 // screen is an output that can be read while it is written.
 type screen struct {

@@ -15,9 +15,21 @@ const maxFaults = 10
 
 // field is one member of a request's object.
 type field struct {
-	name    string
-	pointer string // RFC 6901
-	raw     []byte // valid JSON
+	name   string
+	parent string // the pointer of the object that it is a member of
+	raw    []byte // valid JSON
+}
+
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+// pointer is the field's place in the body (RFC 6901). A name that is long is
+// cut: whoever sent it will know it.
+func (f field) pointer() string {
+	name := f.name
+	if len(name) > 100 {
+		name = strings.ToValidUTF8(name[:100], "") + "…"
+	}
+	return f.parent + "/" + pointerEscapes.Replace(name)
 }
 
 // decodeObject calls take for each member of an object at the pointer. The
@@ -28,7 +40,7 @@ func decodeObject(body []byte, pointer string, take func(field) error) error {
 	seen := make(map[string]bool, 8)
 	var faults []*resource.Error
 	isObject := members(body, func(name string, value []byte) {
-		f := field{name: name, pointer: pointer + "/" + escapePointer(name), raw: value}
+		f := field{name: name, parent: pointer, raw: value}
 		err := f.once(seen)
 		if err == nil {
 			err = take(f)
@@ -62,13 +74,6 @@ func whole(pointer string) string {
 	return pointer
 }
 
-func escapePointer(name string) string {
-	if len(name) > 100 {
-		name = strings.ToValidUTF8(name[:100], "") + "…"
-	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
-
 func (f field) once(seen map[string]bool) error {
 	if seen[f.name] {
 		return f.fault("is given twice")
@@ -79,7 +84,7 @@ func (f field) once(seen map[string]bool) error {
 
 // fault is an error about the field: "/max must be …".
 func (f field) fault(format string, args ...any) error {
-	return resource.Errorf(resource.InvalidArgument, "%s %s", f.pointer, fmt.Sprintf(format, args...)).WithField(f.pointer)
+	return resource.Errorf(resource.InvalidArgument, "%s %s", f.pointer(), fmt.Sprintf(format, args...)).WithField(f.pointer())
 }
 
 func (f field) unknown() error { return f.fault("is not a known field here") }
@@ -196,7 +201,7 @@ func (f field) dataTypes(to *[]resource.DataType) error {
 	}
 	for i := skip(f.raw, 1, ','); f.raw[i] != ']'; i = skip(f.raw, i, ',') {
 		end := valueEnd(f.raw, i)
-		item := field{pointer: f.pointer + "/" + strconv.Itoa(len(*to)), raw: f.raw[i:end]}
+		item := field{name: strconv.Itoa(len(*to)), parent: f.pointer(), raw: f.raw[i:end]}
 		var dataType resource.DataType
 		if err := item.dataType(&dataType); err != nil {
 			return err
@@ -233,5 +238,5 @@ func (f field) about(err error) error {
 	if err == nil {
 		return nil
 	}
-	return asError(err).WithField(f.pointer)
+	return asError(err).WithField(f.pointer())
 }

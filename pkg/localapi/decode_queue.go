@@ -140,7 +140,7 @@ func takeRequeue(f field, req *resource.RequeueRequest) error {
 // one fits.
 func decodeKey(f field) (resource.Key, error) {
 	var key resource.Key
-	err := decodeObject(f.raw, f.pointer, func(part field) error {
+	err := decodeObject(f.raw, f.pointer(), func(part field) error {
 		switch part.name {
 		case "dataType":
 			return part.dataType(&key.DataType)

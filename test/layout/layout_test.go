@@ -99,7 +99,10 @@ func parse(t *testing.T, path, folder string) file {
 func TestImportsFollowTheArchitecture(t *testing.T) {
 	for _, f := range files(t) {
 		allowed, known := mayImport[f.folder]
-		if !known && f.folder != "test/layout" {
+		if strings.HasPrefix(f.folder, "test/") { // free, as tests are
+			continue
+		}
+		if !known {
 			t.Errorf("%s: folder %s is not in docs/architecture.md and in mayImport", f.path, f.folder)
 			continue
 		}

@@ -20,7 +20,8 @@ type work struct {
 	attempts map[resource.Key]int
 	dead     []resource.DeadItem
 	next     int
-	leasing  int // calls of Lease that wait
+	leasing  int  // calls of Lease under way
+	stopped  bool // Lease waits no more
 }
 
 func newWork() work {
@@ -56,8 +57,8 @@ func (b *Backend) Lease(ctx context.Context, req resource.LeaseRequest) ([]resou
 	b.countLeasing(1)
 	defer b.countLeasing(-1)
 	for {
-		items, changed := b.take(req)
-		if len(items) > 0 {
+		items, changed, stopped := b.take(req)
+		if len(items) > 0 || stopped {
 			return items, nil
 		}
 		select {
@@ -68,7 +69,7 @@ func (b *Backend) Lease(ctx context.Context, req resource.LeaseRequest) ([]resou
 	}
 }
 
-func (b *Backend) take(req resource.LeaseRequest) (items []resource.LeaseItem, changed chan struct{}) {
+func (b *Backend) take(req resource.LeaseRequest) (items []resource.LeaseItem, changed chan struct{}, stopped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.work.ready = slices.DeleteFunc(b.work.ready, func(key resource.Key) bool {
@@ -84,7 +85,7 @@ func (b *Backend) take(req resource.LeaseRequest) (items []resource.LeaseItem, c
 		items = append(items, item)
 		return true
 	})
-	return items, b.changed
+	return items, b.changed, b.work.stopped
 }
 
 // Return is localapi.Queues.
@@ -220,6 +221,14 @@ func (b *Backend) countLeasing(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.work.leasing += n
+}
+
+// StopLeasing ends the wait of every Lease, now and later.
+func (b *Backend) StopLeasing() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.work.stopped = true
+	b.wake()
 }
 
 // Leasing is how many calls of Lease are under way.

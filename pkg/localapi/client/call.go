@@ -123,10 +123,26 @@ func (c *Client) do(ctx context.Context, call call, out any) (int, error) {
 	if out == nil {
 		return response.StatusCode, nil
 	}
-	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
+	body, err := readAnswer(response)
+	if err != nil {
 		return 0, c.unreachable(ctx, fmt.Errorf("read the answer: %w", err))
 	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return 0, fmt.Errorf("decode the answer of the sidecar at %s: %w", c.socket, err)
+	}
 	return response.StatusCode, nil
+}
+
+// readAnswer reads a whole body, which is allocated at once if its size is
+// known and usual.
+func readAnswer(response *http.Response) ([]byte, error) {
+	size := response.ContentLength
+	if size < 0 || size > 64<<10 {
+		return io.ReadAll(response.Body)
+	}
+	body := make([]byte, size)
+	_, err := io.ReadFull(response.Body, body)
+	return body, err
 }
 
 // finish reads what is left, so that the connection can be used again.
