@@ -39,13 +39,11 @@ func newListener(inner net.Listener, webSocket bool, config *tls.Config) *listen
 	return l
 }
 
-func (l *listener) ID() string                 { return "testbroker" }
-func (l *listener) Address() string            { return l.inner.Addr().String() }
-func (l *listener) Protocol() string           { return "tcp" }
-func (l *listener) Init(*slog.Logger) error    { return nil }
-func (l *listener) Close(listeners.CloseFn)    { l.kill() }
-func (l *listener) begin() (ok bool)           { return l.admit(nil) }
-func (l *listener) serving(conn net.Conn) bool { return l.admit(conn) }
+func (l *listener) ID() string              { return "testbroker" }
+func (l *listener) Address() string         { return l.inner.Addr().String() }
+func (l *listener) Protocol() string        { return "tcp" }
+func (l *listener) Init(*slog.Logger) error { return nil }
+func (l *listener) Close(listeners.CloseFn) { l.kill() }
 
 // Serve accepts until kill.
 func (l *listener) Serve(establish listeners.EstablishFn) {
@@ -90,20 +88,24 @@ func (l *listener) serveWebSocket(establish listeners.EstablishFn) {
 	_ = server.Serve(l.inner) // ends with the listener
 }
 
-// admit counts a goroutine, and a connection if there is one, unless the
-// listener is closed.
-func (l *listener) admit(conn net.Conn) bool {
+// begin counts a goroutine that kill waits for, unless the listener is closed.
+func (l *listener) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		return false
+	if !l.closed {
+		l.active.Add(1)
 	}
-	if conn != nil {
+	return !l.closed
+}
+
+// remember notes a connection that kill closes, unless the listener is closed.
+func (l *listener) remember(conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
 		l.conns[conn] = true
-		return true
 	}
-	l.active.Add(1)
-	return true
+	return !l.closed
 }
 
 func (l *listener) forget(conn net.Conn) {
@@ -142,7 +144,7 @@ func (t *tracking) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	conn := &trackedConn{Conn: inner, owner: t.owner}
-	if !t.owner.serving(conn) {
+	if !t.owner.remember(conn) {
 		return nil, errors.Join(net.ErrClosed, inner.Close())
 	}
 	return conn, nil

@@ -101,8 +101,8 @@ func (p *plant) adder() {
 	}
 }
 
-// Later keeps a plant busy for ever, so the end is that every key has been
-// handled in its last state.
+// settled tells whether every key has been handled in its last state. The
+// queue itself is never empty: Later brings keys back for ever.
 func (p *plant) settled() bool {
 	for i := range p.keys {
 		if p.keys[i].handled.Load() != p.keys[i].changed.Load() {

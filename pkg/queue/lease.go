@@ -26,17 +26,14 @@ const (
 	Drop                 // there is no work after all: as Remove
 )
 
-// scanChunk is how many ready keys a caller looks at before it lets others at
-// the queue: one that leaves a long backlog must not hold up Add.
-const scanChunk = 256
-
 // waiter is a caller of Lease.
 type waiter[K comparable] struct {
 	max      int
 	leaseFor time.Duration
 	prepare  func(K) (any, Verdict)
 
-	pos     node[waiter[K]] // in Queue.waiters
+	pos     node[waiter[K]] // in Queue.searching, then in Queue.waiters
+	missed  map[K]struct{}  // keys added while it searches, which it may have left before
 	waiting bool
 	served  chan struct{} // closed when waiting ends
 	got     []Lease[K]
@@ -64,6 +61,8 @@ func (q *Queue[K]) Lease(ctx context.Context, max int, leaseFor time.Duration, p
 	}
 	return w.got
 }
+
+func (w *waiter[K]) full() bool { return len(w.got) >= max(w.max, 1) }
 
 // await waits for a key to be handed to w, and takes along what else fits.
 func (q *Queue[K]) await(ctx context.Context, w *waiter[K]) {
@@ -98,65 +97,6 @@ func (q *Queue[K]) dismiss(w *waiter[K]) {
 		w.waiting = false
 		q.waiters.remove(&w.pos)
 		close(w.served)
-	}
-}
-
-// gather offers all ready keys to w, the oldest first. It lets go of the lock
-// in between and keeps its place by a mark; not so for those that come
-// meanwhile, or it might never catch up with them.
-func (q *Queue[K]) gather(w *waiter[K]) {
-	var mark node[entry[K]]
-	n, now, backlog := q.ready.first, time.Now(), q.ready.len
-	for seen := 1; n != nil && len(w.got) < max(w.max, 1) && !q.closed; seen++ {
-		next := n.next
-		if n.item != nil {
-			q.offer(n.item, w, now)
-		}
-		if seen%scanChunk == 0 && seen < backlog && next != nil {
-			q.ready.insertBefore(&mark, next)
-			q.mu.Unlock()
-			q.mu.Lock()
-			next, now = mark.next, time.Now()
-			q.ready.remove(&mark)
-		}
-		n = next
-	}
-}
-
-// topUp adds the rest of a burst to what w was handed. It stops at the first
-// key that w leaves: w has been through the backlog before it waited.
-func (q *Queue[K]) topUp(w *waiter[K]) {
-	now := time.Now()
-	for len(w.got) < w.max && !q.closed {
-		e := q.ready.head()
-		if e == nil || q.offer(e, w, now) == Leave {
-			return
-		}
-	}
-}
-
-// offer asks w about a ready key and does what it says.
-func (q *Queue[K]) offer(e *entry[K], w *waiter[K], now time.Time) Verdict {
-	note, verdict := w.prepare(e.key)
-	switch verdict {
-	case Take:
-		q.makeLeased(e, w, note, now)
-	case Drop:
-		q.forget(e)
-	}
-	return verdict
-}
-
-// dispatch offers a ready key to those who wait, until one takes it.
-func (q *Queue[K]) dispatch(e *entry[K], now time.Time) {
-	for n := q.waiters.first; n != nil; n = n.next {
-		switch q.offer(e, n.item, now) {
-		case Take:
-			q.dismiss(n.item)
-			return
-		case Drop:
-			return
-		}
 	}
 }
 

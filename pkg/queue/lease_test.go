@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -191,6 +192,17 @@ func TestADroppedKeyIsGone(t *testing.T) {
 	})
 }
 
+func TestADroppedKeyIsNotOfferedToOthers(t *testing.T) {
+	story(t, queue.Options{}, func(t *testing.T, q *queue.Queue[string]) {
+		drops := begin(t.Context(), q, 1, func(string) (any, queue.Verdict) { return nil, queue.Drop })
+		takes := begin(t.Context(), q, 1, takeAny)
+		q.Add("a")
+		wantWaiting(t, drops)
+		wantWaiting(t, takes)
+		wantEmpty(t, q)
+	})
+}
+
 func TestWaitersAreServedInTurnAndOnlyWhenThereIsWork(t *testing.T) {
 	const n = 1000
 	story(t, queue.Options{}, func(t *testing.T, q *queue.Queue[string]) {
@@ -244,6 +256,56 @@ func TestAPickyWaiterDoesNotSearchTheBacklogAgain(t *testing.T) {
 			t.Errorf("asked %d times about %d keys", asked, backlog+1)
 		}
 	})
+}
+
+// search leases from a long backlog of which only key 0 is taken, and that
+// only once it was left and during was begun, which has time to end meanwhile.
+func search(t *testing.T, during func(q *queue.Queue[int])) []queue.Lease[int] {
+	t.Helper()
+	const n = 800
+	q := queue.New[int](queue.Options{})
+	for i := range n {
+		q.Add(i)
+	}
+	var begun atomic.Bool
+	var ended sync.WaitGroup
+	defer ended.Wait()
+	prepare := func(key int) (any, queue.Verdict) {
+		switch {
+		case key == 0 && begun.Load():
+			return nil, queue.Take
+		case key == 1 && !begun.Swap(true):
+			ended.Go(func() { during(q) }) // gets at the queue when the search lets it
+		}
+		time.Sleep(10 * time.Microsecond)
+		return nil, queue.Leave
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return q.Lease(ctx, 1, minute, prepare)
+}
+
+func TestAKeyThatIsAddedAgainBehindASearchIsSeen(t *testing.T) {
+	if got := search(t, func(q *queue.Queue[int]) { q.Add(0) }); len(got) != 1 || got[0].Key != 0 {
+		t.Fatalf("leased %+v, want the key that has changed", got)
+	}
+}
+
+func TestAKeyThatIsTakenBehindASearchIsNotTakenTwice(t *testing.T) {
+	var first []queue.Lease[int]
+	second := search(t, func(q *queue.Queue[int]) {
+		q.Add(0)
+		first = q.Lease(noWait(t), 1, minute, func(int) (any, queue.Verdict) { return nil, queue.Take })
+	})
+	taken := 0
+	for _, l := range append(first, second...) {
+		if l.Key == 0 {
+			taken++
+		}
+	}
+	if taken != 1 {
+		t.Fatalf("leased %+v and %+v, want the key that has changed once", first, second)
+	}
 }
 
 // A caller that searches a long backlog lets others in between, who may change

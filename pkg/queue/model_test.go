@@ -344,7 +344,7 @@ func play(t *testing.T, moves []byte) {
 }
 
 func TestAgainstAModel(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			rng := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
 			moves := make([]byte, 600)

@@ -45,10 +45,12 @@ type Queue[K comparable] struct {
 	leases  map[string]*entry[K] // leased or claimed, by lease id
 	ready   list[entry[K]]       // by time of becoming ready
 	running list[entry[K]]       // leased or claimed, by time of hand-out
-	waiters list[waiter[K]]      // callers of Lease for whom nothing was ready
+
+	searching list[waiter[K]] // callers of Lease who go through the ready keys
+	waiters   list[waiter[K]] // those who found nothing, by time of having come
 
 	timers timers[K]     // waiting keys and unclaimed leases, by due time
-	armed  time.Time     // when Run will look next; zero = when told
+	armed  time.Time     // what Run's timer is set to; zero = it is not
 	wake   chan struct{} // tells Run to look now
 
 	epoch    time.Time
@@ -76,7 +78,6 @@ func (q *Queue[K]) SetOptions(o Options) {
 	o = o.withDefaults()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	o.Name = q.options.Name
 	q.options = o
 	q.limiter.SetLimit(rate.Limit(o.QPS))
 	q.limiter.SetBurst(o.Burst)
@@ -98,7 +99,7 @@ func (q *Queue[K]) AddAfter(key K, d time.Duration) {
 		e.lease.note(due)
 	case e.place == ready:
 		if d <= 0 {
-			q.dispatch(e, now)
+			q.reconsider(e, now)
 		}
 	case e.place != waiting || due.Before(e.due):
 		q.makeDue(e, due, now)

@@ -49,12 +49,17 @@ func TestAddAfter(t *testing.T) {
 		do   func(t *testing.T, q Q)
 		want time.Duration // until the key is ready
 	}{
-		"a time to come":           {func(_ *testing.T, q Q) { q.AddAfter("a", minute) }, minute},
-		"the earlier of two":       {func(_ *testing.T, q Q) { q.AddAfter("a", minute); q.AddAfter("a", time.Second) }, time.Second},
-		"not the later of two":     {func(_ *testing.T, q Q) { q.AddAfter("a", time.Second); q.AddAfter("a", minute) }, time.Second},
-		"earlier than a retry":     {func(t *testing.T, q Q) { q.Add("a"); q.Retry(claim(t, q, "a", 1), minute); q.AddAfter("a", 1) }, 1},
-		"during a lease":           {func(t *testing.T, q Q) { q.Add("a"); id := claim(t, q, "a", 1); q.AddAfter("a", minute); q.Done(id) }, minute},
-		"during a lease, earliest": {func(t *testing.T, q Q) { q.Add("a"); id := claim(t, q, "a", 1); q.AddAfter("a", minute); q.Later(id, 9) }, 9},
+		"a time to come":       {func(_ *testing.T, q Q) { q.AddAfter("a", minute) }, minute},
+		"the earlier of two":   {func(_ *testing.T, q Q) { q.AddAfter("a", minute); q.AddAfter("a", time.Second) }, time.Second},
+		"not the later of two": {func(_ *testing.T, q Q) { q.AddAfter("a", time.Second); q.AddAfter("a", minute) }, time.Second},
+		"earlier than a retry": {func(t *testing.T, q Q) { q.Add("a"); q.Retry(claim(t, q, "a", 1), minute); q.AddAfter("a", 1) }, 1},
+		"during a lease":       {func(t *testing.T, q Q) { q.Add("a"); id := claim(t, q, "a", 1); q.AddAfter("a", minute); q.Done(id) }, minute},
+		"during a lease, earliest": {func(t *testing.T, q Q) {
+			q.Add("a")
+			id := claim(t, q, "a", 1)
+			q.AddAfter("a", minute)
+			q.Later(id, 9)
+		}, 9},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

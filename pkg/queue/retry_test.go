@@ -74,6 +74,24 @@ func TestRetriesOfAllKeysShareARate(t *testing.T) {
 	})
 }
 
+func TestSetOptionsChangesTheRate(t *testing.T) {
+	story(t, queue.Options{}, func(t *testing.T, q *queue.Queue[string]) {
+		q.SetOptions(queue.Options{QPS: 0.5, Burst: 2})
+		pass(time.Hour)
+		for _, key := range []string{"a", "b", "c"} {
+			q.Add(key)
+		}
+		for _, l := range take(t, q, 3) {
+			q.Claim(l.ID)
+			q.Retry(l.ID, 0)
+		}
+		pass(2*time.Second - 1)
+		wantKeys(t, take(t, q, 3), "a", "b")
+		pass(1)
+		wantKeys(t, take(t, q, 3), "c")
+	})
+}
+
 func TestSetOptionsChangesTheNextRetry(t *testing.T) {
 	story(t, queue.Options{Name: "q"}, func(t *testing.T, q *queue.Queue[string]) {
 		q.Add("a")

@@ -73,7 +73,6 @@ func (q *Queue[K]) schedule(e *entry[K], t time.Time) {
 	if e.slot != 0 || !q.armed.IsZero() && !t.Before(q.armed) {
 		return
 	}
-	q.armed = t
 	select {
 	case q.wake <- struct{}{}:
 	default:

@@ -150,16 +150,3 @@ func upFor(d time.Duration) reconnect.Session {
 		}
 	}
 }
-
-// upUntil is a session that connects and breaks when broken is closed.
-func upUntil(broken <-chan struct{}) reconnect.Session {
-	return func(ctx context.Context, up func(string)) error {
-		up("broker:1883")
-		select {
-		case <-broken:
-			return errDown
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}

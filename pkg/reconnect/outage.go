@@ -22,11 +22,15 @@ func (o *outage) after(e end, p Policy, now time.Time) time.Duration {
 // grow counts a failure.
 func (o *outage) grow(p Policy, now time.Time) {
 	o.failures++
-	next := float64(p.Initial)
+	next, limit := float64(p.Initial), o.limit(p, now)
 	if o.bound > 0 {
 		next = float64(o.bound) * p.Factor
 	}
-	o.bound = time.Duration(min(next, float64(o.limit(p, now))))
+	if next >= float64(limit) { // a time beyond it may be none that fits a Duration
+		o.bound = limit
+		return
+	}
+	o.bound = time.Duration(next)
 }
 
 // limit is the largest bound at this age.

@@ -63,7 +63,8 @@ func (p Policy) withDefaults() Policy {
 
 // Delayer is an error that asks for a wait of its own, uniformly at random
 // between min and max, in place of the policy's: a session that another client
-// took over must not take it back at once.
+// took over must not take it back at once. If neither is positive, the policy
+// decides after all.
 type Delayer interface {
 	Delay() (min, max time.Duration)
 }
@@ -76,7 +77,8 @@ func delay(err error) (time.Duration, bool) {
 	}
 	low, high := d.Delay()
 	low = max(low, 0)
-	return low + upTo(high-low), true
+	high = max(high, low)
+	return low + upTo(high-low), high > 0
 }
 
 // upTo is a time between 0 and d, uniformly at random.

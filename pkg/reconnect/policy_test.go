@@ -101,7 +101,7 @@ func TestTheReturnOfTheBrokerIsSeenSoon(t *testing.T) {
 	for _, outage := range []time.Duration{3 * sec, 30 * sec} {
 		t.Run(outage.String(), func(t *testing.T) {
 			var delays []time.Duration
-			for range 301 {
+			for range 201 {
 				delays = append(delays, seenAfter(t, outage))
 			}
 			slices.Sort(delays)
@@ -118,12 +118,9 @@ func TestTheReturnOfTheBrokerIsSeenSoon(t *testing.T) {
 // seenAfter is how long after its return a broker is found again that was
 // away for so long.
 func seenAfter(t *testing.T, outage time.Duration) (delay time.Duration) {
-	broken := make(chan struct{})
-	story(t, reconnect.DefaultPolicy(), upUntil(broken), func(w *world) {
-		w.pass(time.Minute)
+	story(t, reconnect.DefaultPolicy(), upFor(time.Minute), func(w *world) {
 		w.become(down)
-		close(broken)
-		w.pass(outage)
+		w.pass(time.Minute + outage)
 		w.become(up)
 		back := time.Now()
 		w.pass(2 * sec)
@@ -167,11 +164,35 @@ func TestAPolicyIsLive(t *testing.T) {
 		w.pass(sec)
 		w.loop.SetPolicy(exact())
 		w.pass(0)
-		if got := time.Until(w.loop.State().NextTry); got != sec { // from now, by the new bound
+		s := w.loop.State()
+		if got := time.Until(s.NextTry); got != sec { // from now, by the new bound
 			t.Errorf("the next try is in %v", got)
+		}
+		if s.Phase != reconnect.Waiting || s.Since != w.start {
+			t.Errorf("it is not the same wait: %+v", s)
 		}
 		w.pass(2500 * ms)
 		w.wantGaps(0, 2*sec, sec)
+	})
+}
+
+func TestAPolicySetDuringASessionIsThatOfTheNextWait(t *testing.T) {
+	story(t, exact(), upFor(3*sec), func(w *world) {
+		p := exact()
+		p.Initial = 700 * ms
+		w.loop.SetPolicy(p)
+		w.become(up)
+		w.pass(4 * sec)
+		w.wantGaps(0, 3*sec+700*ms)
+		w.wantPhases(connecting, connected, waiting, connecting, connected)
+	})
+}
+
+func TestAnOddPolicySetLateDoesNotSpin(t *testing.T) {
+	story(t, exact(), down, func(w *world) {
+		w.loop.SetPolicy(reconnect.Policy{Jitter: reconnect.JitterNone})
+		w.pass(5 * sec)
+		w.wantGaps(0, 100*ms, 200*ms, 400*ms, 800*ms, sec, sec, sec)
 	})
 }
 
@@ -192,7 +213,7 @@ func TestAnErrorMayAskForItsOwnWait(t *testing.T) {
 	for name, held := range map[string]time.Duration{"held": time.Minute, "did not hold": 0} {
 		t.Run(name, func(t *testing.T) {
 			low, high := time.Duration(math.MaxInt64), time.Duration(0)
-			for range 200 {
+			for range 100 {
 				story(t, reconnect.DefaultPolicy(), takenOver{30 * sec, 5 * time.Minute}.session(held), func(w *world) {
 					w.pass(held)
 					wait := time.Until(w.loop.State().NextTry)
@@ -209,7 +230,7 @@ func TestAnErrorMayAskForItsOwnWait(t *testing.T) {
 					}
 				})
 			}
-			// Missing an outer sixth by chance: (5/6)^200.
+			// Missing an outer sixth by chance: (5/6)^100.
 			if low < 30*sec || low > 75*sec || high > 5*time.Minute || high < 255*sec {
 				t.Errorf("waits from %v to %v", low, high)
 			}
@@ -217,15 +238,21 @@ func TestAnErrorMayAskForItsOwnWait(t *testing.T) {
 	}
 }
 
-func TestAnOddDelayIsTakenAsItComes(t *testing.T) {
-	for want, e := range map[time.Duration]takenOver{
-		0:           {-time.Hour, -time.Minute},
-		time.Minute: {time.Minute, time.Second},
+func TestAnOddDelay(t *testing.T) {
+	for name, test := range map[string]struct {
+		asked takenOver
+		want  time.Duration
+	}{
+		"none":     {takenOver{0, 0}, 100 * ms}, // as the policy says, or it would spin
+		"negative": {takenOver{-time.Hour, -time.Minute}, 100 * ms},
+		"inverted": {takenOver{time.Minute, sec}, time.Minute},
 	} {
-		story(t, exact(), e.session(0), func(w *world) {
-			w.become(up)
-			w.pass(want)
-			w.wantGaps(0, want)
+		t.Run(name, func(t *testing.T) {
+			story(t, exact(), test.asked.session(0), func(w *world) {
+				w.become(up)
+				w.pass(test.want)
+				w.wantGaps(0, test.want)
+			})
 		})
 	}
 }

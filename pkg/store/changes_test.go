@@ -3,6 +3,7 @@ package store_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,11 +140,13 @@ func TestAWatcherMissesNothing(t *testing.T) {
 	s := open(t, t.TempDir(), noSync)
 	start := s.Revision()
 	const total = 300
-	go func() {
+	var writer sync.WaitGroup
+	writer.Go(func() {
 		for i := range total {
 			put(t, s, key(fmt.Sprint("r-", i%7)), int64(i), "x")
 		}
-	}()
+	})
+	defer writer.Wait()
 	seen, since := 0, start
 	for seen < total {
 		changed := s.Changed()

@@ -81,6 +81,7 @@ func (s *Store) write(b *batch) error {
 
 // announce tells observers and watchers.
 func (s *Store) announce(b *batch) {
+	s.visible.Store(uint64(b.over.visible))
 	if len(b.over.changes) > 0 {
 		for _, observer := range s.observers {
 			observer(b.over.changes)
@@ -89,7 +90,6 @@ func (s *Store) announce(b *batch) {
 	if len(b.over.lines) == 0 {
 		return
 	}
-	s.visible.Store(uint64(b.over.visible))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(s.changed)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -40,4 +41,13 @@ func RecodeMeta(key resource.Key, b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return encodeMeta(m)
+}
+
+// Tamper changes the file behind the store's back.
+func (s *Store) Tamper(fn func(*bbolt.Tx) error) error {
+	return s.Update(context.Background(), func(*Tx) error {
+		err := s.db.Update(fn)
+		s.settled.advance(s.lastTx())
+		return err
+	})
 }

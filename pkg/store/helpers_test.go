@@ -58,7 +58,7 @@ func update(t testing.TB, s *store.Store, fn func(*store.Tx)) {
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 }
 
@@ -91,7 +91,8 @@ func spec(t testing.TB, s *store.Store, k resource.Key) string {
 	t.Helper()
 	r, err := s.Get(k)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return ""
 	}
 	return string(r.Spec)
 }

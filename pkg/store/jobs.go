@@ -50,7 +50,9 @@ func (q *jobs) add(j *job) error {
 	if !j.soon {
 		q.urgent++
 	}
-	q.signal()
+	if !j.soon || len(q.line) == 1 || len(q.line) == maxUpdates {
+		q.signal() // otherwise the committer sleeps for the first of them already
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 // The parts of a key are joined by a byte that none of them can hold and that
 // sorts before all others: so the order of the bytes is that of the parts.
 const separator = "\x00"
+
+// maxName bounds keys and names of settings, well below what bbolt takes: one
+// that is refused there would fail the whole commit.
+const maxName = 4096
 
 // encodeKey is the key on disk: data type, cluster, source, id.
 func encodeKey(k resource.Key) []byte {
@@ -38,11 +43,11 @@ func decodeKey(b []byte) (resource.Key, error) {
 func checkKey(k resource.Key) error {
 	for _, part := range []string{string(k.DataType), k.Cluster, k.Source, k.ID} {
 		if strings.Contains(part, separator) {
-			return resource.Errorf(resource.InvalidArgument, "key %q must not hold a zero byte", k)
+			return resource.Errorf(resource.InvalidArgument, "key %.400q must not hold a zero byte", k)
 		}
 	}
-	if k.ID == "" {
-		return resource.Errorf(resource.InvalidArgument, "key %q must have an id", k)
+	if size := len(encodeKey(k)); k.ID == "" || size > maxName {
+		return resource.Errorf(resource.InvalidArgument, "key %.400q must have an id and at most %d bytes, not %d", k, maxName, size)
 	}
 	return nil
 }
@@ -164,8 +169,10 @@ func decodeMeta(key resource.Key, b []byte) (*Meta, error) {
 	return m, nil
 }
 
-// tidy makes empty lists into none, as which they come back from disk.
+// tidy makes empty lists into none, as which they come back from disk, and lets
+// no append of a later Meta reach into those of an earlier one.
 func tidy(m *Meta) {
+	m.Out.Raises, m.Queue.Reasons = slices.Clip(m.Out.Raises), slices.Clip(m.Queue.Reasons)
 	if len(m.Out.Raises) == 0 {
 		m.Out.Raises = nil
 	}

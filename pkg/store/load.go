@@ -46,7 +46,7 @@ func checkFormat(tx *bbolt.Tx) (isNew bool, err error) {
 		return false, errForeign
 	}
 	found, err := strconv.Atoi(string(system.Get(formatName)))
-	if err != nil {
+	if err != nil || found < 1 {
 		return false, errForeign
 	}
 	if found > format {
@@ -133,16 +133,9 @@ func (s *Store) markOpen(boot string, prepare func(*bbolt.Tx) error) error {
 // markClosed writes, with a sync, that nothing was lost, and gives back what
 // was reserved. The committer must have ended.
 func (s *Store) markClosed() error {
-	if s.broken != nil {
-		return nil
-	}
 	s.state.Clean = true
 	s.state.SequenceCeiling = s.sequence.giveBack()
-	err := guard(func() error { return s.syncNow(s.state.save) })
-	if err != nil {
-		return fmt.Errorf("close store %s: %w", s.path, err)
-	}
-	return nil
+	return guard(func() error { return s.syncNow(s.state.save) })
 }
 
 // syncNow commits with a sync, whatever the option says.

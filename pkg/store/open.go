@@ -38,7 +38,7 @@ func (s *Store) open() error {
 		return s.explain(err)
 	}
 	if err := guard(s.load); err != nil {
-		s.db.Close()
+		s.abandon(err)
 		return s.explain(err)
 	}
 	s.letGo()
@@ -47,6 +47,14 @@ func (s *Store) open() error {
 		syncDir(filepath.Dir(s.path))
 	}
 	return nil
+}
+
+// abandon closes the file after a failure, unless bbolt panicked: then nobody
+// knows which locks it holds, and a Close could wait for ever.
+func (s *Store) abandon(err error) {
+	if !errors.Is(err, errUnreadable) {
+		_ = s.db.Close()
+	}
 }
 
 // makeDir makes the folder if it is missing, and tells whether the file is.
@@ -64,7 +72,6 @@ func (s *Store) openFile() (err error) {
 		Timeout:         lockTimeout,
 		NoSync:          !s.sync,
 		NoGrowSync:      !s.sync,
-		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: mmapSize,
 		PageSize:        pageSize,
 		NoStatistics:    true,

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,9 +198,11 @@ func TestSettingsSurviveAReopen(t *testing.T) {
 		closeStore(t, s)
 		s = open(t, dir)
 	}
-	err := s.Update(t.Context(), func(tx *store.Tx) error {
-		tx.SetSetting("", value)
-		return nil
-	})
-	wantCode(t, err, resource.InvalidArgument)
+	for _, name := range []string{"", strings.Repeat("x", 40_000)} {
+		err := s.Update(t.Context(), func(tx *store.Tx) error {
+			tx.SetSetting(name, value)
+			return nil
+		})
+		wantCode(t, err, resource.InvalidArgument)
+	}
 }

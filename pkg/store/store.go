@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -106,11 +107,14 @@ func (s *Store) Close() error {
 	<-s.ended
 	s.cursors.close()
 	s.resident.close()
-	err := s.markClosed()
-	if cerr := s.db.Close(); err == nil && cerr != nil {
-		err = fmt.Errorf("close store %s: %w", s.path, cerr)
+	if s.broken != nil {
+		s.abandon(s.broken)
+		return nil // every update since has said so
 	}
-	return err
+	if err := errors.Join(s.markClosed(), s.db.Close()); err != nil {
+		return fmt.Errorf("close store %s: %w", s.path, err)
+	}
+	return nil
 }
 
 // Path is the file.
@@ -126,7 +130,8 @@ func (s *Store) Bytes() int64 {
 }
 
 // Err is why commits fail at present: nil again after the next success. While
-// commits fail the store tries again by itself every few seconds.
+// commits fail the store tries again by itself every few seconds. If it asks
+// for a new start, no commit will succeed in this process.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -215,10 +215,11 @@ func (tx *Tx) Setting(name string) []byte {
 	return bytes.Clone(tx.s.index.setting(name))
 }
 
-// SetSetting stages a setting; nil removes it. The name must not be empty.
+// SetSetting stages a setting; nil removes it. A name that is empty or longer
+// than 4096 bytes fails the update.
 func (tx *Tx) SetSetting(name string, value []byte) {
-	if name == "" {
-		tx.fail(resource.Errorf(resource.InvalidArgument, "a setting must have a name"))
+	if name == "" || len(name) > maxName {
+		tx.fail(resource.Errorf(resource.InvalidArgument, "a setting's name must have 1 to %d bytes, not %d", maxName, len(name)))
 		return
 	}
 	tx.over.set(name, bytes.Clone(value))

@@ -26,7 +26,7 @@ func (d *Driver) open(ctx context.Context, broker address) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(d, newConn(stream, tcp, d.options.MaxPacketBytes))
+	s := newSession(d, stream, tcp)
 	connack, err := s.client.Connect(ctx, d.connectPacket())
 	switch {
 	case connack != nil && connack.ReasonCode >= reasonFailure:

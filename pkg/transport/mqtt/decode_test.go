@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +33,7 @@ func binaryMode(prefix string, attributes map[string]string) *paho.Publish {
 	return p
 }
 
-func structuredMode(t *testing.T, attributes map[string]string) *paho.Publish {
+func structuredMode(t testing.TB, attributes map[string]string) *paho.Publish {
 	t.Helper()
 	body := map[string]any{"data": map[string]any{"wifi": true}, "datacontenttype": "application/json"}
 	for name, value := range attributes {
@@ -97,26 +99,19 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// FuzzDecode reads packets as they come off the wire.
+// FuzzDecode changes an attribute, the content type and the payload of an event.
 func FuzzDecode(f *testing.F) {
-	for _, p := range []*paho.Publish{
-		binaryMode("ce-", attributes()), binaryMode("", attributes()), binaryMode("x", nil),
-		{Payload: []byte(`{"specversion":"1.0","id":"1","type":"a.b.c.d.spec.x","source":"s"}`), Properties: &paho.PublishProperties{ContentType: "application/cloudevents+json"}},
-	} {
-		var wire bytes.Buffer
-		_, err := p.Packet().WriteTo(&wire)
-		mustNot(f, err)
-		f.Add(wire.Bytes()[1:])
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<16 {
-			return
-		}
-		packet, err := packets.ReadPacket(bytes.NewReader(append([]byte{packets.PUBLISH << 4}, data...)))
-		if err != nil {
-			return
-		}
-		e, err := mqtt.Decode(paho.PublishFromPacketPublish(packet.Content.(*packets.Publish)))
+	f.Add("ce-", "time", "yesterday", "application/json", []byte(`{}`))
+	f.Add("", "deletiontimestamp", "2026-11-21T19:09:40Z", "", []byte(nil))
+	f.Add("", "x", "", "application/cloudevents+json", structuredMode(f, attributes()).Payload)
+	f.Add("", "x", "", "application/cloudevents+json", []byte(`{"specversion":"1.0","id":"1","type":"a.b.c.d.spec.x","source":"s","data_base64":"e30="}`))
+	f.Add("", "x", "", "application/cloudevents-batch+json", []byte(`[{}]`))
+	f.Fuzz(func(t *testing.T, prefix, name, value, contentType string, payload []byte) {
+		changed := attributes()
+		changed[name] = value
+		p := binaryMode(prefix, changed)
+		p.Payload, p.Properties.ContentType = payload, contentType
+		e, err := mqtt.Decode(p)
 		if (e == nil) == (err == nil) {
 			t.Fatalf("event %v, error %v", e, err)
 		}
@@ -124,6 +119,55 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("error has %d bytes", len(err.Error()))
 		}
 	})
+}
+
+// FuzzParse: a PUBLISH that we read, paho reads the same way.
+func FuzzParse(f *testing.F) {
+	p := binaryMode("ce-", attributes())
+	p.PacketID = 1
+	p.Properties.PayloadFormat, p.Properties.MessageExpiry, p.Properties.SubscriptionIdentifier = paho.Byte(1), paho.Uint32(9), new(int)
+	p.Properties.CorrelationData, p.Properties.ResponseTopic = []byte("c"), "r"
+	var wire bytes.Buffer
+	_, err := p.Packet().WriteTo(&wire)
+	mustNot(f, err)
+	f.Add(wire.Bytes())
+	f.Add([]byte("\x30\x04\x00\x01t\x00"))
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		publishes, _ := mqtt.ReadPublishes(wire, 1<<16)
+		if len(publishes) == 0 || wire[0]>>4 != packets.PUBLISH {
+			return
+		}
+		packet, err := packets.ReadPacket(bytes.NewReader(wire))
+		if err != nil {
+			t.Fatalf("paho does not read it: %v", err)
+		}
+		want := paho.PublishFromPacketPublish(packet.Content.(*packets.Publish))
+		got := publishes[0]
+		if got.Topic != want.Topic || got.QoS != want.QoS || got.Retain != want.Retain || got.PacketID != want.PacketID ||
+			!bytes.Equal(got.Payload, want.Payload) || got.Properties.ContentType != want.Properties.ContentType ||
+			!slices.Equal(got.Properties.User, want.Properties.User) ||
+			(got.Properties.MessageExpiry == nil) != (want.Properties.MessageExpiry == nil) {
+			t.Errorf("read %+v %+v\npaho %+v %+v", got, got.Properties, want, want.Properties)
+		}
+	})
+}
+
+func TestReadLimits(t *testing.T) {
+	p := binaryMode("ce-", attributes())
+	p.PacketID, p.Payload = 1, make([]byte, 3<<20) // more than gets its memory at once
+	var wire bytes.Buffer
+	_, err := p.Packet().WriteTo(&wire)
+	mustNot(t, err)
+	publishes, err := mqtt.ReadPublishes(wire.Bytes(), 0)
+	if len(publishes) != 1 || len(publishes[0].Payload) != len(p.Payload) || !errors.Is(err, io.EOF) {
+		t.Errorf("%d packets came, error %v", len(publishes), err)
+	}
+	if _, err := mqtt.ReadPublishes(wire.Bytes(), wire.Len()-1); err == nil || !strings.Contains(err.Error(), "limit") {
+		t.Errorf("error is %v", err)
+	}
+	if publishes, err := mqtt.ReadPublishes(wire.Bytes()[:wire.Len()-1], wire.Len()); len(publishes) != 0 || err == nil {
+		t.Errorf("a packet that is cut gives %d, error %v", len(publishes), err)
+	}
 }
 
 // The computed size is what paho writes.

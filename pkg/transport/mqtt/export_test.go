@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -17,6 +18,19 @@ func WithAckTimeout(o Options, d time.Duration) Options {
 
 // Decode reads an event.
 func Decode(p *paho.Publish) (*event.Event, error) { return decode(p) }
+
+// ReadPublishes reads packets as a session does, until there is no more, and
+// returns the PUBLISH packets among them; limit as in Options.MaxPacketBytes.
+func ReadPublishes(wire []byte, limit int) ([]*paho.Publish, error) {
+	var all []*paho.Publish
+	f := newFrames(bytes.NewReader(wire), limit, func(p *paho.Publish) { all = append(all, p) })
+	f.greeted = true
+	for {
+		if _, err := f.read(make([]byte, 64)); err != nil {
+			return all, err
+		}
+	}
+}
 
 // PacketSize is the computed size of a packet.
 func PacketSize(p *packets.Publish) int { return packetSize(p) }

@@ -15,12 +15,12 @@ const overrun = 64 << 20
 // roughly.
 const publishOverhead = 1 << 10
 
-// inbox is the queue from paho to whoever takes deliveries. It never makes
-// paho wait while the broker keeps to the receive maximum: a paho that waits
-// does not see the broker's answers to pings and to SUBSCRIBE.
+// inbox is the queue from the connection to whoever takes deliveries. It never
+// makes the reading wait while the broker keeps to the receive maximum: a reader that
+// waits does not see the broker's answers to pings and to SUBSCRIBE.
 type inbox struct {
 	limit int             // publishes that always fit
-	lost  <-chan struct{} // the session is over: nobody waits any more
+	lost  <-chan struct{} // closed when the session is over: nobody waits any more
 	more  chan struct{}
 	room  chan struct{}
 
@@ -30,8 +30,8 @@ type inbox struct {
 	bytes int // of those, roughly
 }
 
-func newInbox(limit int, lost <-chan struct{}) *inbox {
-	return &inbox{limit: limit, lost: lost, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+func newInbox(limit int) *inbox {
+	return &inbox{limit: limit, more: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
 // put waits for room, or drops p when the session is over: it was not

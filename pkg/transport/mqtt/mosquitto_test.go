@@ -20,7 +20,7 @@ type mosquitto struct {
 
 // startMosquitto starts a process on a free port, with further lines of
 // configuration. It is killed at the end of the test.
-func startMosquitto(t *testing.T, lines ...string) *mosquitto {
+func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 	t.Helper()
 	path := findMosquitto()
 	if path == "" {
@@ -45,7 +45,7 @@ func findMosquitto() string {
 }
 
 // freeAddr is a port that was free a moment ago.
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	mustNot(t, err)
@@ -53,7 +53,7 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func (m *mosquitto) start(t *testing.T) {
+func (m *mosquitto) start(t testing.TB) {
 	t.Helper()
 	m.process = exec.Command(m.path, "-c", m.config)
 	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -62,7 +62,7 @@ func (m *mosquitto) start(t *testing.T) {
 }
 
 // listening waits until somebody does.
-func listening(t *testing.T, addr string) {
+func listening(t testing.TB, addr string) {
 	t.Helper()
 	eventually(t, addr+" listens", func() bool {
 		conn, err := net.Dial("tcp", addr)

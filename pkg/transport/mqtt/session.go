@@ -19,9 +19,10 @@ const ackTimeout = 10 * time.Second
 
 // session is one connection, from CONNACK to its end.
 //
-//	conn -> paho -> inbox -> deliver -> Received     what comes
+//	frames -> inbox -> deliver -> Received           what comes
 //	Publish -> state -> conn                         what goes
 //	Ack -> replies -> maintain -> conn               what is answered
+//	conn and frames <-> paho                         everything else
 //
 // run owns the goroutines deliver and maintain, and waits for paho's.
 type session struct {
@@ -45,10 +46,12 @@ type session struct {
 
 var _ transport.Session = (*session)(nil)
 
-func newSession(d *Driver, c *conn) *session {
+func newSession(d *Driver, stream, tcp net.Conn) *session {
+	inbox := newInbox(d.options.Buffer)
+	c := newConn(stream, tcp, newFrames(stream, d.options.MaxPacketBytes, inbox.put))
+	inbox.lost = c.failed
 	s := &session{
-		driver: d, conn: c, qos: d.options.PubQoS, replies: newReplies(c),
-		inbox:    newInbox(d.options.Buffer, c.failed),
+		driver: d, conn: c, qos: d.options.PubQoS, replies: newReplies(c), inbox: inbox,
 		trouble:  make(chan error, 1),
 		drained:  make(chan struct{}),
 		received: make(chan transport.Delivery, d.options.Buffer),
@@ -57,16 +60,9 @@ func newSession(d *Driver, c *conn) *session {
 	s.state = newState(c, s.replies, &d.packetIDs)
 	s.client = paho.NewClient(paho.ClientConfig{
 		Conn: c, Session: s.state, AuthHandler: noAuth{}, PingHandler: pinger{paho.NewDefaultPinger(), c}, PacketTimeout: never,
-		OnPublishReceived: []func(paho.PublishReceived) (bool, error){s.arrived},
-		OnClientError:     s.failed,
+		OnClientError: s.failed,
 	})
 	return s
-}
-
-// arrived is paho's call for each publish, in order.
-func (s *session) arrived(p paho.PublishReceived) (bool, error) {
-	s.inbox.put(p.Packet)
-	return true, nil
 }
 
 // failed is paho's call when it has ended the connection.

@@ -3,8 +3,12 @@ package mqtt_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,6 +167,48 @@ func TestResumeWithMoreThanTheBuffer(t *testing.T) {
 	for n := range count {
 		if got := take(t, agent).Event.ResourceVersion; got != int64(n) {
 			t.Fatalf("version %d came, %d was next", got, n)
+		}
+	}
+}
+
+// A broker that floods us is not read any further at some point, and nothing
+// is lost by it.
+func TestFloodStopsTheReading(t *testing.T) {
+	const count, size = 80, 1 << 20 // more than is taken, and than sockets hold
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	mustNot(t, err)
+	defer l.Close()
+	var written atomic.Int64
+	var serving sync.WaitGroup
+	t.Cleanup(serving.Wait) // after the session is closed
+	serving.Go(func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Read(make([]byte, 1024))
+		_, _ = conn.Write([]byte("\x20\x03\x00\x00\x00"))
+		for n := range count {
+			p := paho.Publish{Topic: fmt.Sprint(n), Payload: make([]byte, size)}
+			if _, err := p.Packet().WriteTo(conn); err != nil {
+				return
+			}
+			written.Add(1)
+		}
+		_, _ = io.Copy(io.Discard, conn) // until the client hangs up
+	})
+	o := agentOptions(l.Addr().String())
+	o.Buffer = 4
+	s := dial(t, newDriver(t, o))
+	eventually(t, "64 MiB are taken", func() bool { return written.Load() >= 64 })
+	time.Sleep(200 * time.Millisecond) // for the rest to come, if it did
+	if written.Load() == count {
+		t.Error("everything was read, and nobody has taken it")
+	}
+	for n := range count {
+		if got := take(t, s).Topic; got != fmt.Sprint(n) {
+			t.Fatalf("%s came, %d was next", got, n)
 		}
 	}
 }

@@ -155,14 +155,10 @@ func (s *state) answered(id uint16, recv *packets.ControlPacket) {
 	}
 }
 
-// PacketReceived is paho's call for all packets with an id.
-func (s *state) PacketReceived(recv *packets.ControlPacket, publishes chan<- *packets.Publish) error {
+// PacketReceived is paho's call for all packets with an id; no PUBLISH comes
+// this way, see frames.
+func (s *state) PacketReceived(recv *packets.ControlPacket, _ chan<- *packets.Publish) error {
 	switch p := recv.Content.(type) {
-	case *packets.Publish:
-		select {
-		case publishes <- p:
-		case <-s.conn.failed:
-		}
 	case *packets.Pubrec:
 		s.halfway(p, recv)
 	case *packets.Pubrel:
@@ -217,8 +213,7 @@ func (s *state) ConnectionLost(p *packets.Disconnect) error {
 	return nil
 }
 
-// Ack is paho's call when it has handed a publish on; replies.expect is what
-// acknowledges.
+// Ack is never called: see replies.expect.
 func (s *state) Ack(*packets.Publish) error { return nil }
 
 // Close is never called: the state is not paho's own.

@@ -74,8 +74,8 @@ func (s *session) unanswered(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, paho.ErrInvalidArguments): // the broker has said that it cannot do this
-		return &transport.RejectedError{Reason: reasonFailure, Message: err.Error()}
+	case errors.Is(err, paho.ErrInvalidArguments): // CONNACK said that the broker cannot do this
+		return &transport.RejectedError{Reason: reasonFailure, Message: "the broker has no wildcard or no shared subscriptions: leave $share out of mqtt.topics, or use another broker"}
 	}
 	return transport.ErrClosed
 }

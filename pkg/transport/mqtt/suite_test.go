@@ -3,6 +3,7 @@ package mqtt_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 
@@ -15,8 +16,6 @@ import (
 	"github.com/pillion-dev/pillion/pkg/transport/mqtt"
 	"github.com/pillion-dev/pillion/pkg/transport/transporttest"
 	"github.com/pillion-dev/pillion/testbroker"
-
-	"net"
 )
 
 const packetLimit = 64 << 10
@@ -50,7 +49,7 @@ func TestSuiteWithQoS2(t *testing.T) {
 			b.qos = 2
 			return b
 		},
-		Redelivers: true, LimitsPackets: true,
+		LimitsPackets: true,
 	})
 }
 
@@ -111,7 +110,7 @@ func agentOptions(brokers ...string) mqtt.Options {
 	return options(resource.Agent, "agent1", "cluster1", brokers...)
 }
 
-func newDriver(t *testing.T, o mqtt.Options) *mqtt.Driver {
+func newDriver(t testing.TB, o mqtt.Options) *mqtt.Driver {
 	t.Helper()
 	d, err := mqtt.New(o)
 	mustNot(t, err)
@@ -173,7 +172,7 @@ func ended(t *testing.T, s transport.Session) error {
 	return s.Err()
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {

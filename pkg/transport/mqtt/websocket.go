@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -45,6 +46,9 @@ func (c *wsConn) next() error {
 	c.message = message
 	return err
 }
+
+// SetWriteDeadline is set again by each message, so the message must know it.
+func (c *wsConn) SetWriteDeadline(t time.Time) error { return c.ws.SetWriteDeadline(t) }
 
 func (c *wsConn) Write(p []byte) (int, error) {
 	if err := c.ws.WriteMessage(websocket.BinaryMessage, p); err != nil {
