@@ -103,7 +103,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	switch {
 	case err == nil || errors.Is(err, net.ErrClosed): // nothing wrong, or we have closed it
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		c.fail(errors.New("the broker closed the connection"))
+		c.fail(errors.New("the broker closed the connection; if it does so again and again, see whether another client uses the same client id"))
 	default:
 		c.fail(fmt.Errorf("read from the broker: %w", err))
 	}
