@@ -17,7 +17,7 @@ type Meta struct {
 
 	Version         int64             `json:"v,omitempty"`
 	Revision        resource.Revision `json:"r"`            // of the last visible change
-	SpecRevision    resource.Revision `json:"rs,omitempty"` // of the last change with Change.Spec
+	SpecRevision    resource.Revision `json:"rs,omitempty"` // of the last change with Write.SpecChanged
 	CreatedRevision resource.Revision `json:"rc,omitempty"` // at which this life of the resource became visible
 	ContentType     string            `json:"ct,omitempty"` // of the spec; "" = there is no spec
 	SpecTime        time.Time         `json:"ts,omitzero"`  // when the sender made the spec held
