@@ -33,7 +33,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		<-ctx.Done()
 		end(server)
 	}()
-	err := server.Serve(l)
+	err := server.Serve(limit(l, maxConnections))
 	cancel()
 	<-ended
 	open.Wait() // connections are counted before Serve returns, so none is added now
@@ -82,7 +82,7 @@ type connection struct {
 type connKey struct{}
 
 func newConnection(end context.Context, c net.Conn) *connection {
-	return &connection{peer: peerOf(c), end: end}
+	return &connection{peer: peerOf(plain(c)), end: end}
 }
 
 // connectionOf is nil for requests that did not come through Serve.
