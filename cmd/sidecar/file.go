@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"sigs.k8s.io/yaml"
+	"github.com/goccy/go-yaml"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -50,7 +50,8 @@ func (a *cli) readJSON(name string) (json.RawMessage, error) {
 	return text, nil
 }
 
-// toJSON leaves JSON as it is, numbers too, and converts YAML.
+// toJSON leaves JSON as it is, numbers too, and converts YAML 1.2 (in which n
+// and off are words, not false).
 func toJSON(data []byte) (json.RawMessage, error) {
 	if json.Valid(data) {
 		return bytes.TrimSpace(data), nil
@@ -61,11 +62,23 @@ func toJSON(data []byte) (json.RawMessage, error) {
 	case n > 1:
 		return nil, fmt.Errorf("there are %d documents in it, not one", n)
 	}
-	text, err := yaml.YAMLToJSONStrict(data)
+	text, err := yaml.YAMLToJSON(data)
 	if err != nil {
 		return nil, fmt.Errorf("neither JSON nor YAML: %w", err)
 	}
-	return text, nil
+	return sorted(text)
+}
+
+// sorted writes JSON with sorted keys and its numbers as they are: YAML that
+// says the same gives the same bytes.
+func sorted(text []byte) (json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
 }
 
 // documents counts the YAML documents that hold something: a YAML parser would

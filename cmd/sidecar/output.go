@@ -91,12 +91,21 @@ func (a *cli) printResources(value any, items []*resource.Resource) error {
 }
 
 func cells(res *resource.Resource, wide bool) []string {
-	narrow := []string{res.Cluster, res.ID, number(res.Version), string(res.Sync.State), statusOf(res)}
+	narrow := []string{res.Cluster, res.ID, number(res.Version), stateOf(res), statusOf(res)}
 	if !wide {
 		return narrow
 	}
 	row := append([]string{string(res.DataType), res.Source}, narrow...)
 	return append(row, res.Revision.String(), age(res.Sync.PublishedAt), age(res.Sync.ObservedAt), orDash(res.Sync.Error))
+}
+
+// stateOf is the sync state, but a deletion matters more: at an agent the state
+// speaks of the status only.
+func stateOf(res *resource.Resource) string {
+	if res.DeletionTimestamp != nil {
+		return string(resource.Deleting)
+	}
+	return orDash(string(res.Sync.State))
 }
 
 // statusOf says which version the status is about.

@@ -107,7 +107,7 @@ func (a *cli) printEventRow(event resource.WatchEvent) error {
 	case resource.WatchSynced, client.WatchRestarted:
 		_, err = fmt.Fprintf(a.out, eventRow, event.Type, "-", "-", "-", "-", "-")
 	default:
-		_, err = fmt.Fprintf(a.out, eventRow, event.Type, clean(res.Cluster), clean(res.ID), number(res.Version), orDash(string(res.Sync.State)), statusOf(res))
+		_, err = fmt.Fprintf(a.out, eventRow, event.Type, clean(res.Cluster), clean(res.ID), number(res.Version), stateOf(res), statusOf(res))
 	}
 	return err
 }
