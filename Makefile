@@ -5,7 +5,7 @@ BIN := bin/sidecar
 RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.release=$(RELEASE)
 FUZZTIME ?= 10s
-MODULES := test/interop/harness test/interop/sdk12 test/interop/sdk015 bench
+MODULES := test/interop/harness test/interop/devices test/interop/sdk12 test/interop/sdk015 bench
 
 .DEFAULT_GOAL := help
 
@@ -34,6 +34,7 @@ lint: ## gofmt, go vet, staticcheck
 	  if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./... && $(GO) vet -tags e2e ./test/e2e/
 	$(GO) tool staticcheck ./...
+	@set -e; for module in $(MODULES); do echo "vet $$module"; (cd $$module && $(GO) vet ./...); done
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
@@ -44,6 +45,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 .PHONY: interop
 interop: build ## the OCM SDK v1.2.0 and v0.15.0 against bin/sidecar (needs mosquitto)
+	cd test/interop/harness && $(GO) test -count=1 ./...
 	cd test/interop/sdk12 && SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m ./...
 	cd test/interop/sdk015 && SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m ./...
 

@@ -29,7 +29,7 @@ func newConfigCheckCommand() *cobra.Command {
 			var faults config.Errors
 			if errors.As(err, &faults) {
 				for _, fault := range faults {
-					fmt.Fprintln(cmd.OutOrStdout(), fault)
+					fmt.Fprintln(cmd.ErrOrStderr(), fault)
 				}
 				return fmt.Errorf("%s has %d error(s)", args[0], len(faults))
 			}

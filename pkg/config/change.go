@@ -15,7 +15,10 @@ func Immutable(old, new *Config) error {
 		{"id", old.ID, new.ID},
 		{"cluster", old.Cluster, new.Cluster},
 		{"state.dir", old.State.Dir, new.State.Dir},
+		{"state.sync", fmt.Sprint(old.State.Sync), fmt.Sprint(new.State.Sync)},
 		{"api.socket", old.API.Socket, new.API.Socket},
+		{"api.socketMode", old.API.SocketMode.String(), new.API.SocketMode.String()},
+		{"log.format", old.Log.Format, new.Log.Format},
 	} {
 		if key.old != key.new {
 			changes = append(changes, fmt.Sprintf("%s (%q, not %q)", key.name, key.old, key.new))

@@ -70,7 +70,12 @@ func (l *loader) completeBroker(m *MQTT) {
 		m.PubQoS = 1
 	}
 	if m.SubQoS == 0 {
-		l.warn(l.at("mqtt.subQoS"), "subQoS 0 loses what arrives while the sidecar is away: 1 is safe")
+		l.warn(l.at("mqtt.subQoS"), "subQoS 0 is raised to 1: at 0 what arrives while the sidecar is away is lost")
+		m.SubQoS = 1
+	}
+	if m.KeepAlive == 0 {
+		l.warn(l.at("mqtt.keepAlive"), "keepAlive 0 is raised to 60: without pings a dead connection goes unnoticed")
+		m.KeepAlive = time.Minute
 	}
 }
 

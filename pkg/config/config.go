@@ -50,10 +50,10 @@ type MQTT struct {
 	ClientCertData []byte // PEM
 	ClientKeyData  SecretBytes
 	ClientID       string
-	KeepAlive      time.Duration // whole seconds; 0 = none
+	KeepAlive      time.Duration // whole seconds, at least 1
 	DialTimeout    time.Duration
-	PubQoS         byte // 1 or 2
-	SubQoS         byte
+	PubQoS         byte          // 1 or 2
+	SubQoS         byte          // 1 or 2
 	SessionExpiry  time.Duration // 0 = clean start
 	Topics         topics.Topics // valid for the role; Resolve fills in its own name
 }

@@ -150,7 +150,7 @@ mqtt:
   username: user
   password: $${TEST_ID}
   clientID: other
-  keepAlive: 0
+  keepAlive: 7
   dialTimeout: 1500ms
   pubQoS: 2
   subQoS: 2
@@ -173,7 +173,7 @@ log: {level: debug, format: json}
 		MQTT: config.MQTT{
 			Brokers:  []string{"one:1883", "mqtts://two:8883", "wss://three:443/mqtt", "[::1]:1884"},
 			Username: "user", Password: "${TEST_ID}", ClientID: "other",
-			DialTimeout: 1500 * time.Millisecond, PubQoS: 2, SubQoS: 2,
+			KeepAlive: 7 * time.Second, DialTimeout: 1500 * time.Millisecond, PubQoS: 2, SubQoS: 2,
 			Topics: topics.Topics{
 				SourceEvents: "sources/hub9/consumers/+/sourceevents",
 				AgentEvents:  "$share/group/sources/hub9/consumers/+/agentevents",

@@ -41,7 +41,7 @@ func dialTimeout(n *node) (time.Duration, error) {
 	return positive(n)
 }
 
-// keepAlive is a number of seconds that fits into MQTT's 16 bits; 0 = none.
+// keepAlive is a number of seconds that fits into MQTT's 16 bits.
 func keepAlive(n *node) (time.Duration, error) {
 	seconds, err := whole(0, math.MaxUint16)(n)
 	if err != nil {
@@ -50,11 +50,11 @@ func keepAlive(n *node) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// sessionExpiry is 0 or at least a second, and fits into MQTT's 32 bits.
+// sessionExpiry is 0 or a number of whole seconds, and fits into MQTT's 32 bits.
 func sessionExpiry(n *node) (time.Duration, error) {
 	value, err := duration(n)
-	if err == nil && value != 0 && (value < time.Second || value/time.Second > math.MaxUint32) {
-		err = fmt.Errorf("must be 0 or from 1s to %s, not %s", math.MaxUint32*time.Second, show(n))
+	if err == nil && value != 0 && (value%time.Second != 0 || value < 0 || value/time.Second > math.MaxUint32) {
+		err = fmt.Errorf("must be 0 or whole seconds from 1s to %s, not %s", math.MaxUint32*time.Second, show(n))
 	}
 	return value, err
 }

@@ -69,7 +69,7 @@ func TestSDKFile(t *testing.T) {
 		},
 		"remarks": {
 			sdk:  "brokerHost: b:1\nbroker: c:1\npubQoS: 0\nsubQoS: 0\nuserName: x\nclientID: y\nbrokerHost: b:1\ntopics: {agentEvent: z}\n",
-			want: func(m *config.MQTT) { m.SubQoS = 0 },
+			want: func(m *config.MQTT) { m.SubQoS = 1 },
 			warnings: []string{
 				`7: key "brokerHost" is written twice: the one on this line counts`,
 				"2: broker is left out, as brokerHost says it",
@@ -77,7 +77,7 @@ func TestSDKFile(t *testing.T) {
 				`6: unknown key "clientID" is left out, as the SDK does`,
 				`8: unknown key "agentEvent" is left out, as the SDK does: did you mean "agentEvents"?`,
 				"3: pubQoS 0 is raised to 1: at 0 nobody says what has arrived",
-				"4: subQoS 0 loses what arrives while the sidecar is away: 1 is safe",
+				"4: subQoS 0 is raised to 1: at 0 what arrives while the sidecar is away is lost",
 			},
 		},
 		"keys beside it override": {

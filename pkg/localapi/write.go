@@ -137,6 +137,9 @@ func (s *Server) answerWrite(w http.ResponseWriter, r *request, res *resource.Re
 	if err != nil {
 		return err
 	}
+	if res == nil { // a status that confirmed a deletion
+		return writeEmpty(w)
+	}
 	if res, err = s.await(r, wait, res); err != nil {
 		return err
 	}

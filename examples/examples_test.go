@@ -1,0 +1,181 @@
+package examples_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/config"
+)
+
+// maxLines keeps the programs readable as documentation.
+const maxLines = 79
+
+// devices are the ids that the source programs declare by default.
+var devices = []string{"dev-1", "dev-2", "dev-3"}
+
+// Bounds that a healthy machine stays far below.
+const (
+	storyTime = 60 * time.Second
+	endTime   = 15 * time.Second
+)
+
+func TestEverySourceWithEveryAgent(t *testing.T) {
+	for _, source := range programs("source") {
+		for _, agent := range programs("agent") {
+			t.Run(source.language+" with "+agent.language, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				hub, edge := w.run(source), w.run(agent)
+				w.awaitKnock() // both are there before their sidecars
+				w.startSidecars()
+				hub.wantExit(storyTime)
+				hub.wantStory()
+				edge.wantHandled()
+				edge.terminate()
+			})
+		}
+	}
+}
+
+// The agent's sidecar is down while the source declares, and the source's is
+// restarted while its app waits.
+func TestAppsOutliveTheirSidecars(t *testing.T) {
+	for i, source := range programs("source") {
+		t.Run(source.language, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.startSidecars()
+			edge := w.run(programs("agent")[i])
+			w.run(source).wantExit(storyTime)
+			w.agent.stop()
+			hub := w.run(source)
+			hub.wantLines("declared", storyTime)
+			w.source.stop()
+			w.startSidecars()
+			hub.wantExit(storyTime)
+			hub.wantStory()
+			edge.wantHandled()
+			edge.terminate()
+		})
+	}
+}
+
+func TestProgramsEndAtSIGTERM(t *testing.T) {
+	for _, p := range append(programs("source"), programs("agent")...) {
+		t.Run(p.language+" "+p.side+" without a sidecar", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			app := w.run(p)
+			w.awaitKnock()
+			app.terminate()
+		})
+	}
+	for _, p := range programs("source") {
+		t.Run(p.language+" source while it waits", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.startSidecars()
+			app := w.run(p)
+			app.wantLines("declared", storyTime)
+			app.terminate()
+		})
+	}
+}
+
+func TestProgramsSayWhatIsWrong(t *testing.T) {
+	for _, p := range programs("source") {
+		t.Run(p.language, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.startSidecars()
+			app := w.run(p, "CLUSTER=Not_A_Name")
+			if code := app.exit(storyTime); code != 1 {
+				t.Errorf("exit code %d, want 1", code)
+			}
+			if out := app.output(); !strings.Contains(out, "invalid_argument") {
+				t.Errorf("the problem is not told: %s", out)
+			}
+		})
+	}
+}
+
+func TestProgramsAreShort(t *testing.T) {
+	files := 0
+	for _, p := range append(programs("source"), programs("agent")...) {
+		text, err := os.ReadFile(p.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files++
+		if lines := bytes.Count(text, []byte("\n")); lines > maxLines {
+			t.Errorf("%s has %d lines, more than %d", p.file, lines, maxLines)
+		}
+	}
+	if files != 6 {
+		t.Errorf("found %d programs, want 6", files)
+	}
+}
+
+func TestExampleConfigurationsAreValid(t *testing.T) {
+	for _, side := range []string{"source", "agent"} {
+		c, err := config.Load(side + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(c.Role) != side || len(c.Warnings) > 0 || c.MQTT.Brokers[0] != exampleBroker {
+			t.Errorf("%s.yaml: role %s, broker %v, warnings %v", side, c.Role, c.MQTT.Brokers, c.Warnings)
+		}
+	}
+}
+
+// program is one example app.
+type program struct {
+	language, side string
+	file           string
+	command        []string
+}
+
+// programs are those of one side, in the order of the languages.
+func programs(side string) []program {
+	var all []program
+	for _, l := range []struct{ language, extension, runner string }{
+		{"python", ".py", "python3"}, {"node", ".mjs", "node"}, {"shell", ".sh", "sh"},
+	} {
+		file := filepath.Join(l.language, side+l.extension)
+		all = append(all, program{l.language, side, file, []string{l.runner, file}})
+	}
+	return all
+}
+
+// wantStory wants every device declared, observed and gone, in that order.
+func (p *process) wantStory() {
+	p.t.Helper()
+	for _, device := range devices {
+		from := 0
+		for _, what := range []string{"declared", "observed, status {", "gone"} {
+			line := fmt.Sprintf("%s: %s", device, what)
+			at := strings.Index(p.output()[from:], line)
+			if at < 0 {
+				p.t.Fatalf("no line %q after byte %d of:\n%s", line, from, p.output())
+			}
+			from += at + len(line)
+		}
+	}
+}
+
+// wantHandled wants every device applied and cleaned up; the flaky one failed
+// before that.
+func (p *process) wantHandled() {
+	p.t.Helper()
+	for _, line := range []string{"dev-1: version", "dev-2: failed: the device does not answer", "dev-2: version", "dev-3: version",
+		"dev-1: cleaned up", "dev-2: cleaned up", "dev-3: cleaned up"} {
+		if !strings.Contains(p.output(), line) {
+			p.t.Errorf("no line %q in:\n%s", line, p.output())
+		}
+	}
+}
