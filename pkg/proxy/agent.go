@@ -95,10 +95,10 @@ func (a *agent) compose(rec *store.Record, next shipment) (*event.Event, error) 
 
 // taken marks what the broker has taken. A confirmation of a deletion that was
 // taken ends this life; the next one may begin.
-func (a *agent) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool) {
+func (a *agent) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool, err error) {
 	m := tx.Meta(sent.Key)
 	if m == nil || m.Out.Dirty != sent.Out.Dirty || !m.Gone.Equal(sent.Gone) {
-		return false
+		return false, nil
 	}
 	now := *m
 	now.Out.NoSubscribers = none && now.Out.Pending
@@ -117,12 +117,12 @@ func (a *agent) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool) 
 		tx.Put(now, store.Write{})
 	case now.Next != nil:
 		now.Confirmed = tx.Now()
-		a.reborn(tx, now)
+		return false, a.reborn(tx, now)
 	default:
 		now.Confirmed = tx.Now()
 		tx.Put(now, store.Write{})
 	}
-	return false
+	return false, nil
 }
 
 // setStatus stores a status to be reported. version 0 = the version held.

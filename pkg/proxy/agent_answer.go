@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -32,7 +33,10 @@ func statusEntries(metas []*store.Meta, tombstones bool) iter.Seq[resync.StatusE
 			if !m.Visible() && !tombstones {
 				continue
 			}
-			if !yield(resync.StatusEntry{ID: m.Key.ID, Hash: m.StatusHash, RawHash: m.RawHash, HasStatus: m.HasStatus}) {
+			// An empty RawHash means "the same": listed as it is, it would be
+			// equal to what a source lists that holds no status.
+			e := resync.StatusEntry{ID: m.Key.ID, Hash: m.StatusHash, RawHash: cmp.Or(m.RawHash, m.StatusHash), HasStatus: m.HasStatus}
+			if !yield(e) {
 				return
 			}
 		}

@@ -66,13 +66,11 @@ func (a *agent) confirmAgain(tx *store.Tx, m store.Meta, e *event.Event) outcome
 	if e.Time.After(m.DeleteTime) {
 		m.DeleteTime = e.Time
 	}
-	if m.Next != nil && e.Time.After(m.Next.Time) {
-		m.Next = nil
-	}
+	w := dropNext(&m, e)
 	m.Version = max(m.Version, e.ResourceVersion)
 	m.StatusVersion = m.Version
 	m.Out.Pending, m.Out.Dirty = true, tx.TakeRevision()
-	tx.Put(m, store.Write{})
+	tx.Put(m, w)
 	return outcome{}
 }
 
@@ -102,11 +100,18 @@ func (a *agent) whileDeleting(tx *store.Tx, m store.Meta, e *event.Event) (outco
 		return outcome{}, nil
 	}
 	m.DeleteTime = e.Time
-	if m.Next != nil && e.Time.After(m.Next.Time) {
-		m.Next = nil
-	}
-	tx.Put(m, store.Write{})
+	tx.Put(m, dropNext(&m, e))
 	return outcome{}, nil
+}
+
+// dropNext drops the spec kept aside if a delete was made after it.
+func dropNext(m *store.Meta, e *event.Event) store.Write {
+	if m.Next == nil || !e.Time.After(m.Next.Time) {
+		return store.Write{}
+	}
+	m.Next = nil
+	nothing := []byte(nil)
+	return store.Write{NextSpec: &nothing, NextMetadata: &nothing}
 }
 
 func (a *agent) keepAside(tx *store.Tx, m store.Meta, e *event.Event) outcome {
@@ -120,11 +125,10 @@ func (a *agent) keepAside(tx *store.Tx, m store.Meta, e *event.Event) outcome {
 }
 
 // reborn begins the next life with the spec that was kept aside.
-func (a *agent) reborn(tx *store.Tx, m store.Meta) {
+func (a *agent) reborn(tx *store.Tx, m store.Meta) error {
 	rec, err := tx.Record(m.Key)
 	if err != nil {
-		a.log.Error("cannot read the spec kept aside", "key", m.Key.String(), "error", err)
-		return
+		return fmtKey("begin the next life of", m.Key, err)
 	}
 	next := m.Next
 	life := nextLife(m)
@@ -134,6 +138,7 @@ func (a *agent) reborn(tx *store.Tx, m store.Meta) {
 	nothing := []byte(nil)
 	tx.Put(life, store.Write{Visible: true, SpecChanged: true, Spec: &rec.NextSpec, Metadata: &rec.NextMetadata,
 		Status: &nothing, NextSpec: &nothing, NextMetadata: &nothing})
+	return nil
 }
 
 // nextLife is a tombstone's key, ready for a new life.
@@ -152,7 +157,9 @@ func (a *agent) take(tx *store.Tx, m store.Meta, e *event.Event) (outcome, error
 // update takes a spec that is newer, or that differs under an equal version.
 func (a *agent) update(tx *store.Tx, m store.Meta, e *event.Event) (outcome, error) {
 	if e.ResourceVersion != 0 && e.ResourceVersion < m.Version {
-		return outcome{drop: dropStale}, nil
+		// One that was made later than what is held is no late message: its
+		// source has gone back, and must soon be told what is held.
+		return outcome{drop: dropStale, news: e.Time.After(m.SpecTime)}, nil
 	}
 	if e.ResourceVersion == 0 || e.ResourceVersion == m.Version || m.Version == 0 {
 		rec, err := tx.Record(m.Key)

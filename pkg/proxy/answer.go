@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -11,8 +13,8 @@ import (
 
 // answerer answers the resync requests of the other side, one at a time and off
 // the receive path: an answer only marks keys in the outbox, where peers take
-// turns. Of the waiting requests of one sender and type only the newest is
-// answered.
+// turns. Of the waiting requests of one sender, type and part only the newest
+// is answered.
 type answerer struct {
 	*Proxy
 	wake chan struct{}
@@ -23,10 +25,13 @@ type answerer struct {
 }
 
 // asking tells requests apart: the newer of two equal ones replaces the other.
+// A list that is too long for one request comes in parts, which begin with
+// different ids.
 type asking struct {
 	peer   string
 	sender string
 	kind   event.Type
+	part   string
 }
 
 // mostWaiting bounds the requests that wait for their answer; peers repeat
@@ -39,7 +44,7 @@ func newAnswerer(p *Proxy) *answerer {
 
 // add takes a request; it does not block.
 func (a *answerer) add(peer string, e *event.Event) {
-	key := asking{peer: peer, sender: e.Source, kind: e.Type}
+	key := asking{peer: peer, sender: e.Source, kind: e.Type, part: firstListed(e.Payload.Data)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.waiting[key]; !ok {
@@ -54,6 +59,24 @@ func (a *answerer) add(peer string, e *event.Event) {
 	case a.wake <- struct{}{}:
 	default:
 	}
+}
+
+// firstListed is the first resource id in a request; "" if it lists none. It
+// reads no further, because it runs on the receive path.
+func firstListed(request []byte) string {
+	tokens := json.NewDecoder(bytes.NewReader(request))
+	for range 10 {
+		token, err := tokens.Token()
+		if err != nil {
+			return ""
+		}
+		if token == "resourceID" {
+			id, _ := tokens.Token()
+			s, _ := id.(string)
+			return s
+		}
+	}
+	return ""
 }
 
 func (a *answerer) run(ctx context.Context) error {

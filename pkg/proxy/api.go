@@ -250,7 +250,7 @@ func (p *Proxy) write(ctx context.Context, key resource.Key, change func(*store.
 }
 
 // Await returns the resource once it has reached the state; nil once it is
-// gone.
+// gone, also if it was made anew.
 func (p *Proxy) Await(ctx context.Context, key resource.Key, version int64, state resource.WaitFor) (*resource.Resource, error) {
 	key, err := p.resolve(key)
 	if err != nil {
@@ -259,12 +259,14 @@ func (p *Proxy) Await(ctx context.Context, key resource.Key, version int64, stat
 	if p.opts.Role == resource.Agent && state == resource.WaitObserved {
 		return nil, resource.Errorf(resource.InvalidArgument, "an agent can wait for published only: nobody tells it what the source has observed")
 	}
+	var born resource.Revision
 	for {
 		changed := p.store.Changed()
 		m := p.store.Meta(key)
-		if !m.Visible() {
+		if !m.Visible() || born != 0 && born != m.CreatedRevision {
 			return nil, nil
 		}
+		born = m.CreatedRevision
 		if p.reached(m, version, state) {
 			return p.Get(ctx, key)
 		}

@@ -27,7 +27,7 @@ type asker struct {
 	mu        sync.Mutex
 	questions map[questionKey]*question
 	filledAt  time.Time
-	heardNow  map[string]bool // peers heard in this session
+	heardNow  map[questionKey]bool // of whom something was heard in this session
 	askedAt   time.Time
 	complete  bool // every question was asked in this session
 }
@@ -44,7 +44,8 @@ type question struct {
 	from     string // where the next range of a long list begins
 	next     string // set by requests
 	schedule *resync.Schedule
-	asked    bool // in this session
+	asked    bool      // in this session
+	askedAt  time.Time // by itself, in this session
 }
 
 func (q *question) key() questionKey { return questionKey{q.peer, q.dataType} }
@@ -88,7 +89,7 @@ func (a *asker) run(ctx context.Context, s transport.Session) error {
 func (a *asker) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.questions, a.heardNow = map[questionKey]*question{}, map[string]bool{}
+	a.questions, a.heardNow = map[questionKey]*question{}, map[questionKey]bool{}
 	onReconnect := a.live.Load().Resync.OnReconnect
 	a.complete = !onReconnect
 	a.all(onReconnect)
@@ -198,7 +199,7 @@ func (a *asker) settle(q *question, err error) {
 		q.schedule.Again(now.Add(askRetry))
 		return
 	}
-	a.askedAt = now
+	a.askedAt, q.askedAt = now, now
 	q.from = q.next
 	q.schedule.Asked(now)
 	if q.peer == "" && a.opts.Role == resource.Agent {
@@ -241,9 +242,10 @@ func (a *asker) heard(peer string, e *event.Event, news bool) {
 	}
 	now := time.Now()
 	request := e.Type.Action == event.ResyncRequest
-	came := request && (!a.heardNow[peer] || broadcast(e))
+	key := questionKey{peer, e.Type.DataType}
+	came := request && (!a.heardNow[key] || broadcast(e))
 	if len(a.heardNow) < mostWaiting {
-		a.heardNow[peer] = true
+		a.heardNow[key] = true
 	}
 	q := a.meet(peer, e.Type.DataType)
 	switch {

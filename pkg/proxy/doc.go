@@ -4,7 +4,8 @@
 //
 //	receive.go          events → one commit → acknowledged, in order
 //	source*.go agent*.go what a role does with specs and statuses
-//	outbox.go sender.go  marks on resources → events, newest state only
+//	outbox.go flight.go  marks on resources: what waits, and what is on its way
+//	sender.go            marks → events, newest state only
 //	answer.go            resync requests of the other side, off the receive path
 //	ask.go               our own resync requests, asked until they have met someone
 //	work.go              the work queue of the app

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type guard struct {
 	*Proxy
 
 	mu   sync.Mutex
-	told []time.Time // of the last hour, in order
+	told map[resource.Key]time.Time // since when, in the last hour; to tell one again is no other delete
 	held map[resource.Group]heldDeletes
 }
 
@@ -38,7 +39,9 @@ const (
 	tooMany       = "more than resync.maxDeletes in an hour: POST /v1/resync {\"allowDeletes\":true} lets them go"
 )
 
-func newGuard(p *Proxy) *guard { return &guard{Proxy: p, held: map[resource.Group]heldDeletes{}} }
+func newGuard(p *Proxy) *guard {
+	return &guard{Proxy: p, told: map[resource.Key]time.Time{}, held: map[resource.Group]heldDeletes{}}
+}
 
 // request handles the ids of one resync request that are unknown here.
 func (g *guard) request(group resource.Group, ids []event.ResourceVersion, asked time.Time) {
@@ -51,54 +54,67 @@ func (g *guard) request(group resource.Group, ids []event.ResourceVersion, asked
 	switch {
 	case !g.synced(group):
 		g.hold(group, ids, asked, notSynced)
-	case !g.fits(len(ids)):
+	case !g.fits(group, ids):
 		g.hold(group, ids, asked, tooMany)
 	default:
+		g.count(group, ids)
 		g.tell(group, ids, asked)
 	}
 }
 
 func (g *guard) hold(group resource.Group, ids []event.ResourceVersion, asked time.Time, why string) {
+	room := mostHeldIDs
 	for _, h := range g.held {
-		if len(h.ids)+len(ids) > mostHeldIDs {
-			ids = ids[:max(0, mostHeldIDs-len(h.ids))]
-		}
+		room -= len(h.ids)
 	}
+	ids = ids[:min(len(ids), max(room, 0))]
 	g.held[group] = heldDeletes{ids: ids, asked: asked, reason: why}
 	g.log.Warn("held back deletes of resources that are unknown here", "cluster", group.Cluster,
 		"dataType", string(group.DataType), "count", len(ids), "reason", why)
 }
 
-// fits counts the deletes of the last hour.
-func (g *guard) fits(more int) bool {
+// fits tells whether these deletes stay within those of an hour.
+func (g *guard) fits(group resource.Group, ids []event.ResourceVersion) bool {
 	since := time.Now().Add(-guardWindow)
-	for len(g.told) > 0 && g.told[0].Before(since) {
-		g.told = g.told[1:]
+	maps.DeleteFunc(g.told, func(_ resource.Key, at time.Time) bool { return at.Before(since) })
+	total := len(g.told)
+	for _, r := range ids {
+		if _, again := g.told[group.Key(r.ResourceID)]; !again {
+			total++
+		}
 	}
-	return len(g.told)+more <= g.live.Load().Resync.MaxDeletes
+	return total <= g.live.Load().Resync.MaxDeletes
+}
+
+func (g *guard) count(group resource.Group, ids []event.ResourceVersion) {
+	now := time.Now()
+	for _, r := range ids {
+		if _, again := g.told[group.Key(r.ResourceID)]; !again {
+			g.told[group.Key(r.ResourceID)] = now
+		}
+	}
 }
 
 func (g *guard) tell(group resource.Group, ids []event.ResourceVersion, asked time.Time) {
-	now := time.Now()
 	for _, r := range ids {
-		g.told = append(g.told, now)
 		g.outbox.mark(group.Key(r.ResourceID), reason{unknown: true, askedAt: asked, version: r.ResourceVersion}, false)
 	}
 }
 
-// release lets go what was held for a reason that no longer stands.
+// release lets go what was held for a reason that no longer stands; what is
+// allowed by hand does not count.
 func (g *guard) release(all bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for group, h := range g.held {
-		if !g.synced(group) || !all && !g.fits(len(h.ids)) {
+		if !g.synced(group) || !all && !g.fits(group, h.ids) {
 			continue
+		}
+		if !all {
+			g.count(group, h.ids)
 		}
 		delete(g.held, group)
 		g.tell(group, h.ids, h.asked)
-		if all { // allowed by hand: not counted
-			g.told = g.told[:max(0, len(g.told)-len(h.ids))]
-		}
 	}
 }
 

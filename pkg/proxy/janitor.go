@@ -35,7 +35,7 @@ func (p *Proxy) sweep(ctx context.Context) error {
 	for chunk := range slices.Chunk(p.forgettable(time.Now()), chunkSize) {
 		err := p.store.Update(ctx, func(tx *store.Tx) error {
 			for _, key := range chunk {
-				if m := tx.Meta(key); m != nil && !m.Visible() {
+				if m := tx.Meta(key); m != nil && !needed(m) {
 					tx.Remove(key)
 				}
 			}
@@ -48,11 +48,16 @@ func (p *Proxy) sweep(ctx context.Context) error {
 	return nil
 }
 
+// needed tells whether a record must stay whatever its age. That its app has not
+// taken the deletion from the queue is no reason: an app that watches instead
+// never does.
+func needed(m *store.Meta) bool { return m.Visible() || m.Next != nil }
+
 func (p *Proxy) forgettable(now time.Time) (keys []resource.Key) {
 	var settled []*store.Meta
 	for m := range p.store.All() {
 		switch {
-		case m.Visible() || m.Queue.Due() || m.Next != nil:
+		case needed(m):
 		case now.Sub(p.side.settledSince(m)) > p.side.keep():
 			keys = append(keys, m.Key)
 		case !m.Confirmed.IsZero() && !m.Out.Pending:

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"container/heap"
-	"context"
 	"sync"
 	"time"
 
@@ -46,14 +45,16 @@ type parcel struct {
 	key       resource.Key
 	state     parcelState
 	why       reason
-	again     bool // marked while flying
-	suspect   bool // goes alone
-	tries     int  // publishes of the present state that were not confirmed
-	losses    int  // connections lost while it flew alone
-	onSession bool // waiting, but ready at once in a new session
+	flight    int               // counts its flights
+	flew      resource.Revision // the newest state, by Outbox.Dirty, that was handed to a session
+	again     bool              // marked while flying
+	suspect   bool              // goes alone
+	tries     int               // publishes of the present state that were not confirmed
+	losses    int               // connections lost while it flew alone
+	onSession bool              // waiting, but ready at once in a new session
 	due       time.Time
 	index     int       // in waiting
-	since     time.Time // when it was first marked
+	since     time.Time // when the first change was marked that the broker has not taken; zero = none
 	sentAt    time.Time
 }
 
@@ -77,16 +78,17 @@ func (r reason) or(other reason) reason {
 // lane is what there is for one peer: its ready parcels, first in first out.
 type lane struct {
 	keys    []*parcel
-	parked  []*parcel // what waits until the peer is heard
+	parked  map[*parcel]struct{} // what waits until the peer is heard
 	heardAt time.Time
 }
 
 // shipment is what the sender takes.
 type shipment struct {
-	key   resource.Key
-	why   reason
-	tries int
-	alone bool
+	key    resource.Key
+	flight int
+	why    reason
+	tries  int
+	alone  bool
 }
 
 func newOutbox(peerOf func(resource.Key) string) *outbox {
@@ -106,16 +108,20 @@ func (o *outbox) mark(key resource.Key, why reason, fresh bool) {
 	if fresh {
 		p.tries = 0
 	}
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
 	o.makeReady(p)
 }
 
-// after makes a key ready at a later time, unless it is ready or flying.
+// after makes a key ready at a later time, unless it is ready or flying, or
+// waits for an earlier one.
 func (o *outbox) after(key resource.Key, why reason, due time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	p := o.parcel(key)
 	p.why = p.why.or(why)
-	if p.state == parked || p.state == told {
+	if p.state == parked || p.state == told || p.state == waiting && due.Before(p.due) {
 		o.wait(p, due)
 	}
 }
@@ -129,12 +135,9 @@ func (o *outbox) heard(peer string, now time.Time) {
 		return
 	}
 	l.heardAt = now
-	for _, p := range l.parked {
-		if p.state == parked {
-			o.wait(p, p.sentAt.Add(parkedRetry))
-		}
+	for p := range l.parked {
+		o.wait(p, p.sentAt.Add(parkedRetry))
 	}
-	l.parked = nil
 }
 
 // parkedRetry is the least time between two publishes that nobody subscribed
@@ -166,188 +169,11 @@ func (o *outbox) oldest() time.Time {
 	defer o.mu.Unlock()
 	var oldest time.Time
 	for _, p := range o.parcels {
-		if (p.state != waiting || p.onSession) && (oldest.IsZero() || p.since.Before(oldest)) {
+		if !p.since.IsZero() && (oldest.IsZero() || p.since.Before(oldest)) {
 			oldest = p.since
 		}
 	}
 	return oldest
-}
-
-// next waits for the next parcel while fewer than window are flying.
-func (o *outbox) next(ctx context.Context, window int) (shipment, bool) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		s, wait, ok := o.take(window)
-		if ok {
-			return s, true
-		}
-		timer.Reset(wait)
-		select {
-		case <-ctx.Done():
-			return shipment{}, false
-		case <-o.wake:
-		case <-timer.C:
-		}
-	}
-}
-
-func (o *outbox) take(window int) (s shipment, wait time.Duration, ok bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := time.Now()
-	for len(o.waiting) > 0 && !o.waiting[0].due.After(now) {
-		o.makeReady(o.waiting[0])
-	}
-	wait = time.Hour
-	if len(o.waiting) > 0 {
-		wait = o.waiting[0].due.Sub(now)
-	}
-	if o.alone || o.flying >= window {
-		return s, wait, false
-	}
-	p := o.pop()
-	if p == nil {
-		return s, wait, false
-	}
-	s = shipment{key: p.key, why: p.why, tries: p.tries, alone: p.suspect || window == 1}
-	o.alone = p.suspect
-	p.state, p.why, p.again, p.sentAt = flying, reason{}, false, now
-	o.flying++
-	return s, 0, true
-}
-
-// pop takes the next ready parcel: a suspect only when nothing else flies.
-func (o *outbox) pop() *parcel {
-	if len(o.suspects) > 0 {
-		if o.flying > 0 {
-			return nil
-		}
-		p := o.suspects[0]
-		o.suspects = o.suspects[1:]
-		return p
-	}
-	if len(o.turn) == 0 {
-		return nil
-	}
-	l := o.turn[0]
-	p := l.keys[0]
-	l.keys[0] = nil
-	l.keys = l.keys[1:]
-	o.turn = o.turn[1:]
-	if len(l.keys) > 0 {
-		o.turn = append(o.turn, l)
-	} else {
-		l.keys = nil
-	}
-	return p
-}
-
-// The ends of a flight. Whatever it is, a key that was marked meanwhile is
-// ready again.
-
-// delivered: taken by the broker. It may be marked and sent again at once;
-// settled follows when the store knows.
-func (o *outbox) delivered(key resource.Key) {
-	o.landed(key, func(p *parcel) { p.state, p.suspect, p.losses = told, false, 0 })
-}
-
-// settled: the store knows that it was delivered. repeat > 0 makes it ready
-// again after that time, counting the try; else it is dropped.
-func (o *outbox) settled(key resource.Key, repeat time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := o.parcels[key]
-	switch {
-	case p == nil || p.state != told: // marked since
-	case repeat > 0:
-		p.tries++
-		o.wait(p, time.Now().Add(repeat))
-	default:
-		delete(o.parcels, key)
-	}
-}
-
-// dropped: there was nothing to send any more.
-func (o *outbox) dropped(key resource.Key) {
-	o.delivered(key)
-	o.settled(key, 0)
-}
-
-// unheard: taken by the broker, but nobody subscribed: it is parked until the
-// peer is heard.
-func (o *outbox) unheard(key resource.Key) {
-	o.landed(key, func(p *parcel) {
-		p.suspect, p.losses = false, 0
-		l := o.lane(o.peerOf(key))
-		if l.heardAt.After(p.sentAt) {
-			o.wait(p, p.sentAt.Add(parkedRetry))
-			return
-		}
-		l.parked = append(l.parked, p)
-	})
-}
-
-// failed: not taken; again after that time, or in a new session if onSession.
-func (o *outbox) failed(key resource.Key, why reason, after time.Duration, onSession bool) {
-	o.landed(key, func(p *parcel) {
-		p.why = p.why.or(why)
-		p.tries++
-		p.onSession = onSession
-		o.wait(p, time.Now().Add(after))
-	})
-}
-
-// lost: the connection ended under it. The first time it may have been any of
-// those that flew; from then on it flies alone, and what loses the connection
-// twice alone is set aside: lost tells so.
-func (o *outbox) lost(s shipment) (setAside bool) {
-	o.landed(s.key, func(p *parcel) {
-		p.why = s.why.or(p.why)
-		if s.alone {
-			p.losses++
-		}
-		if p.losses >= 2 {
-			setAside = true
-			p.losses = 0
-			o.wait(p, time.Now().Add(setAsideFor))
-			return
-		}
-		p.suspect = true
-		o.makeReady(p)
-	})
-	return setAside
-}
-
-// back: it was not sent after all.
-func (o *outbox) back(s shipment) {
-	o.landed(s.key, func(p *parcel) {
-		p.why = s.why.or(p.why)
-		o.makeReady(p)
-	})
-}
-
-// setAsideFor is how long an event that seems to break connections waits.
-const setAsideFor = 10 * time.Minute
-
-// landed ends a flight: then decides what follows, unless the key was marked
-// while it flew.
-func (o *outbox) landed(key resource.Key, then func(*parcel)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := o.parcels[key]
-	if p == nil || p.state != flying {
-		return
-	}
-	o.flying--
-	o.alone = false
-	p.state, p.onSession = parked, false
-	then(p)
-	if p.again {
-		p.again = false
-		o.makeReady(p)
-	}
-	o.signal()
 }
 
 func (o *outbox) makeReady(p *parcel) {
@@ -357,14 +183,13 @@ func (o *outbox) makeReady(p *parcel) {
 	case flying:
 		p.again = true
 		return
-	case waiting:
-		heap.Remove(&o.waiting, p.index)
 	}
+	o.lift(p)
 	p.state = ready
 	if p.suspect {
 		o.suspects = append(o.suspects, p)
 	} else {
-		l := o.lane(o.peerOf(p.key))
+		l := o.lane(p.key)
 		if len(l.keys) == 0 {
 			o.turn = append(o.turn, l)
 		}
@@ -373,7 +198,18 @@ func (o *outbox) makeReady(p *parcel) {
 	o.signal()
 }
 
+// lift takes a parcel from where it waits.
+func (o *outbox) lift(p *parcel) {
+	switch p.state {
+	case waiting:
+		heap.Remove(&o.waiting, p.index)
+	case parked:
+		delete(o.lane(p.key).parked, p)
+	}
+}
+
 func (o *outbox) wait(p *parcel, due time.Time) {
+	o.lift(p)
 	p.state, p.due = waiting, due
 	heap.Push(&o.waiting, p)
 	o.signal()
@@ -382,16 +218,18 @@ func (o *outbox) wait(p *parcel, due time.Time) {
 func (o *outbox) parcel(key resource.Key) *parcel {
 	p := o.parcels[key]
 	if p == nil {
-		p = &parcel{key: key, state: parked, since: time.Now()}
+		p = &parcel{key: key, state: parked}
 		o.parcels[key] = p
 	}
 	return p
 }
 
-func (o *outbox) lane(peer string) *lane {
+// lane is that of the peer of a key.
+func (o *outbox) lane(key resource.Key) *lane {
+	peer := o.peerOf(key)
 	l := o.lanes[peer]
 	if l == nil {
-		l = &lane{}
+		l = &lane{parked: map[*parcel]struct{}{}}
 		o.lanes[peer] = l
 	}
 	return l

@@ -29,7 +29,7 @@ func TestPeersTakeTurns(t *testing.T) {
 			if turn == 1 && s.key.Cluster != "quiet" {
 				t.Errorf("turn %d went to %s", turn, s.key.Cluster)
 			}
-			o.dropped(s.key)
+			o.dropped(s)
 		}
 	})
 }
@@ -49,6 +49,64 @@ func TestWindowIsKept(t *testing.T) {
 		defer cancel()
 		if s, ok := o.next(ctx, 4); ok {
 			t.Errorf("%s is a fifth in a window of 4", s.key)
+		}
+	})
+}
+
+// The word about an earlier flight says nothing about the next one.
+func TestSettlingIsOfOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, ctx := testOutbox(), context.Background()
+		o.mark(boxKey("c", 1), reason{}, true)
+		first, _ := o.next(ctx, 5)
+		o.delivered(first)
+		o.mark(boxKey("c", 1), reason{}, true)
+		second, _ := o.next(ctx, 5)
+		o.delivered(second)
+		o.settled(first, 0)
+		o.settled(second, time.Second)
+		if third, ok := o.next(ctx, 5); !ok || third.tries != 1 {
+			t.Fatalf("the repeat of the second is %+v", third)
+		}
+	})
+}
+
+// An absent peer costs one place for each key, however often it changes.
+func TestParkedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOutbox()
+		for range 100 {
+			o.mark(boxKey("c", 1), reason{}, true)
+			s, _ := o.next(context.Background(), 5)
+			o.unheard(s)
+		}
+		if n := len(o.lanes["c"].parked); n != 1 {
+			t.Fatalf("%d are parked", n)
+		}
+		time.Sleep(time.Hour)
+		if age := time.Since(o.oldest()); age != time.Hour {
+			t.Errorf("the oldest has waited %v", age)
+		}
+		o.heard("c", time.Now())
+		s, _ := o.next(context.Background(), 5)
+		o.delivered(s)
+		o.settled(s, time.Minute)
+		if !o.oldest().IsZero() {
+			t.Error("what the broker has taken counts as waiting for it")
+		}
+	})
+}
+
+// What should be sent by a time is not held up by a later one.
+func TestEarlierTimeCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, start := testOutbox(), time.Now()
+		o.after(boxKey("c", 1), reason{}, start.Add(time.Hour))
+		o.after(boxKey("c", 1), reason{raise: true}, start.Add(time.Minute))
+		o.after(boxKey("c", 1), reason{}, start.Add(time.Hour))
+		s, _ := o.next(context.Background(), 5)
+		if waited := time.Since(start); waited != time.Minute || !s.why.raise {
+			t.Errorf("sent after %v: %+v", waited, s.why)
 		}
 	})
 }
@@ -82,14 +140,14 @@ func TestOutboxLosesNothing(t *testing.T) {
 				case 0:
 					o.lost(s)
 				case 1:
-					o.failed(key, s.why, time.Minute, true)
+					o.failed(s, time.Minute, true)
 				case 2:
-					o.unheard(key)
+					o.unheard(s)
 				case 3:
 					o.back(s)
 				default:
-					o.delivered(key)
-					o.settled(key, 0)
+					o.delivered(s)
+					o.settled(s, 0)
 					sent[key] = carried[key]
 				}
 				return

@@ -39,6 +39,8 @@ type Proxy struct {
 	guard   *guard
 	metrics *metrics
 
+	began resource.Revision // of the store when the proxy was made
+
 	mu      sync.Mutex
 	driver  transport.Driver
 	stalled error // why received events cannot be stored
@@ -75,7 +77,7 @@ type side interface {
 	compose(*store.Record, shipment) (*event.Event, error)
 	// taken stores that the broker took the event of that record, and says
 	// whether the key should be sent again if nothing confirms it.
-	taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool)
+	taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool, err error)
 	// state is what the local API shows.
 	state(*store.Meta) resource.SyncState
 	// unsettled tells whether, after a start, a record must be sent again.
@@ -100,7 +102,7 @@ func New(o Options) (*Proxy, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Proxy{opts: o, log: o.Log, store: o.Store, driver: o.Driver, stop: make(chan struct{})}
+	p := &Proxy{opts: o, log: o.Log, store: o.Store, driver: o.Driver, began: o.Store.Revision(), stop: make(chan struct{})}
 	p.live.Store(&o.Live)
 	p.limiter = rate.NewLimiter(publishLimit(o.Live.Limits))
 	p.loop = reconnect.NewLoop(o.Live.Reconnect, o.Log)

@@ -95,6 +95,9 @@ func (p *Proxy) screen(d transport.Delivery) string {
 		return dropDecode
 	}
 	p.metrics.received(d.Event)
+	if d.Event.Time.IsZero() { // it is optional; the rules of order need one
+		d.Event.Time = time.Now()
+	}
 	if !p.live.Load().handles(d.Event.Type.DataType) {
 		return dropDataType
 	}
@@ -114,9 +117,13 @@ func (p *Proxy) storeAll(ctx context.Context, batch []transport.Delivery, outcom
 			}
 			return nil
 		})
-		p.setStalled(err)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			p.setStalled(nil) // the session ends, and the next one says anew
 			return err
+		}
+		p.setStalled(err)
+		if err == nil {
+			return nil
 		}
 		p.log.Error("cannot store received events; they stay with the broker", "events", len(which), "error", err)
 		select {

@@ -50,19 +50,20 @@ func (p *Proxy) send(ctx context.Context, session transport.Session) error {
 
 // ship sends one key: its newest state, read now.
 func (s *sender) ship(ctx context.Context, next shipment) {
-	rec, e, err := s.load(ctx, next)
+	rec, e, err := s.load(ctx, &next)
 	if err != nil {
 		s.failed(ctx, next, err)
 		return
 	}
 	if e == nil {
-		s.outbox.dropped(next.key)
+		s.outbox.dropped(next)
 		return
 	}
 	if err := s.limiter.Wait(ctx); err != nil || s.over() {
 		s.outbox.back(next)
 		return
 	}
+	s.outbox.handed(next, rec.Out.Dirty)
 	receipt, err := s.session.Publish(ctx, e)
 	if err != nil {
 		s.failed(ctx, next, err)
@@ -83,46 +84,49 @@ func (s *sender) over() bool {
 	}
 }
 
-// load reads what is to be sent; a nil event means that nothing is.
-func (p *Proxy) load(ctx context.Context, next shipment) (*store.Record, *event.Event, error) {
+// load reads what is to be sent; a nil event means that nothing is. What need
+// not be done again if the event is not taken is struck from next.
+func (p *Proxy) load(ctx context.Context, next *shipment) (*store.Record, *event.Event, error) {
 	rec, err := p.store.Get(next.key)
-	if err != nil && resource.CodeOf(err) != resource.NotFound {
+	switch {
+	case err != nil && resource.CodeOf(err) != resource.NotFound:
+		return nil, nil, err
+	case err == nil:
+		next.why.unknown = false // declared since: its own marks decide
+	case !next.why.unknown:
+		return nil, nil, nil
+	default:
+		rec = &store.Record{Meta: &store.Meta{Key: next.key, Version: next.why.version, Gone: time.Now()}}
+	}
+	if rec, err = p.side.depart(ctx, rec, *next); err != nil {
 		return nil, nil, err
 	}
-	if rec == nil {
-		rec = &store.Record{Meta: &store.Meta{Key: next.key, Gone: time.Now()}}
-		if !next.why.unknown {
-			return nil, nil, nil
-		}
-	}
-	if rec, err = p.side.depart(ctx, rec, next); err != nil {
-		return nil, nil, err
-	}
-	e, err := p.side.compose(rec, next)
+	next.why.raise = false
+	e, err := p.side.compose(rec, *next)
 	return rec, e, err
 }
 
 // shipped stores that the broker took an event.
 func (p *Proxy) shipped(next shipment, rec *store.Record, receipt transport.Receipt) {
 	if next.why.unknown {
-		p.outbox.dropped(next.key) // the agent asks again if it must
+		p.outbox.dropped(next) // the agent asks again if it must
 		return
 	}
 	if receipt.NoSubscribers {
-		p.outbox.unheard(next.key)
+		p.outbox.unheard(next)
 	} else {
-		p.outbox.delivered(next.key)
+		p.outbox.delivered(next)
 	}
 	sent := rec.Meta
 	var repeats bool
-	p.store.UpdateSoon(func(tx *store.Tx) error {
-		repeats = p.side.taken(tx, sent, receipt.NoSubscribers)
-		return nil
+	p.store.UpdateSoon(func(tx *store.Tx) (err error) {
+		repeats, err = p.side.taken(tx, sent, receipt.NoSubscribers)
+		return err
 	}, func(err error) {
 		switch {
 		case receipt.NoSubscribers:
 		case err != nil: // it stays marked as pending: send it once more
-			p.outbox.settled(next.key, firstRepeat)
+			p.outbox.settled(next, firstRepeat)
 		default:
 			p.settle(next, repeats)
 		}
@@ -133,11 +137,11 @@ func (p *Proxy) shipped(next shipment, rec *store.Record, receipt transport.Rece
 func (p *Proxy) settle(next shipment, repeats bool) {
 	switch {
 	case !repeats:
-		p.outbox.settled(next.key, 0)
+		p.outbox.settled(next, 0)
 	case next.tries < mostRepeats:
-		p.outbox.settled(next.key, repeatAfter(next.tries))
+		p.outbox.settled(next, repeatAfter(next.tries))
 	default:
-		p.outbox.settled(next.key, 0)
+		p.outbox.settled(next, 0)
 		p.note(next.key, "the other side has not confirmed this version; it is sent again when it asks: see whether its agent runs")
 	}
 }
@@ -156,9 +160,9 @@ func (s *sender) failed(ctx context.Context, next shipment, err error) {
 		s.outbox.back(next)
 		return
 	case errors.As(err, &tooLarge):
-		s.outbox.failed(next.key, next.why, setAsideFor, true)
+		s.outbox.failed(next, setAsideFor, true)
 	default:
-		s.outbox.failed(next.key, next.why, repeatAfter(next.tries), true)
+		s.outbox.failed(next, repeatAfter(next.tries), true)
 	}
 	s.log.Warn("cannot publish", "key", next.key.String(), "error", err)
 	s.note(next.key, err.Error())

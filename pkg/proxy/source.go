@@ -77,11 +77,10 @@ func (s *source) depart(ctx context.Context, rec *store.Record, next shipment) (
 		}
 		left := *m
 		left.Out.Left = true
-		if next.why.raise && left.Visible() && left.Deleting.IsZero() {
-			s.raise(tx, left, left.Version)
-			return nil
+		m = tx.Put(left, store.Write{})
+		if next.why.raise && m.Visible() && m.Deleting.IsZero() {
+			s.raiseOrLater(tx, *m)
 		}
-		tx.Put(left, store.Write{})
 		return nil
 	})
 	if err != nil {
@@ -103,9 +102,6 @@ func (s *source) compose(rec *store.Record, next shipment) (*event.Event, error)
 		Type: event.Type{DataType: m.Key.DataType, Sub: event.SubSpec, Action: specAction(m, next)},
 	}
 	switch {
-	case next.why.unknown && m.Version == 0:
-		e.ResourceVersion = next.why.version
-		e.DeletionTimestamp = &m.Gone
 	case !m.Gone.IsZero():
 		e.DeletionTimestamp = deletedAt(m)
 	case !m.Deleting.IsZero():
@@ -122,7 +118,7 @@ func (s *source) compose(rec *store.Record, next shipment) (*event.Event, error)
 func (s *source) owed(m *store.Meta, next shipment) bool {
 	switch {
 	case next.why.unknown:
-		return !m.Gone.IsZero() // made again meanwhile: it is told by its own mark
+		return true
 	case !m.Gone.IsZero() && !m.Confirmed.IsZero():
 		return m.Out.Pending || next.why.response && !m.Confirmed.After(next.why.askedAt)
 	default:
@@ -151,10 +147,10 @@ func specAction(m *store.Meta, next shipment) event.Action {
 }
 
 // taken marks what the broker has taken, if it is still the newest state.
-func (s *source) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool) {
+func (s *source) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool, err error) {
 	m := tx.Meta(sent.Key)
 	if m == nil || m.Out.Dirty != sent.Out.Dirty || !m.Gone.Equal(sent.Gone) {
-		return false // changed since: it is marked again
+		return false, nil // changed since: it is marked again
 	}
 	now := *m
 	now.Out.NoSubscribers = none && now.Out.Pending
@@ -168,9 +164,9 @@ func (s *source) taken(tx *store.Tx, sent *store.Meta, none bool) (repeats bool)
 		tx.Put(now, store.Write{Visible: now.Visible()})
 	}
 	if !now.Gone.IsZero() {
-		return now.Confirmed.IsZero()
+		return now.Confirmed.IsZero(), nil
 	}
-	return !now.Out.Confirmed
+	return !now.Out.Confirmed, nil
 }
 
 // logTracing is the extension of that name: works carry it, other data types

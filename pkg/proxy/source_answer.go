@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"iter"
+	"math/bits"
 	"slices"
+	"time"
 
 	"github.com/pillion-dev/pillion/pkg/event"
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -20,9 +22,10 @@ func (s *source) answer(ctx context.Context, e *event.Event) error {
 	}
 	group := s.group(e.Cluster, e.Type.DataType)
 	asked := askedAt(e)
-	answer := resync.AnswerSpecs(req, asked, s.opts.ID, specEntries(s.store.Group(group)))
+	held := s.store.Group(group)
+	answer := resync.AnswerSpecs(req, asked, s.opts.ID, specEntries(held))
 	s.answerWith(answer.Send, group, reason{response: true, askedAt: asked})
-	if err := s.confirmed(ctx, group, answer.Confirmed); err != nil {
+	if err := s.confirmed(ctx, held, answer.Confirmed); err != nil {
 		return err
 	}
 	if err := s.allAhead(ctx, group, answer.Ahead); err != nil {
@@ -43,16 +46,18 @@ func specEntries(metas []*store.Meta) iter.Seq[resync.SpecEntry] {
 	}
 }
 
-// confirmed notes what the agent has shown to hold: it is not sent again.
-func (s *source) confirmed(ctx context.Context, group resource.Group, ids []string) error {
-	news := slices.DeleteFunc(ids, func(id string) bool {
-		m := s.store.Meta(group.Key(id))
-		return m == nil || m.Out.Confirmed
-	})
+// confirmed notes what the agent has shown to hold, of what was compared: it is
+// not sent again.
+func (s *source) confirmed(ctx context.Context, compared []*store.Meta, ids []string) error {
+	shown := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		shown[id] = true
+	}
+	news := slices.DeleteFunc(compared, func(m *store.Meta) bool { return m.Out.Confirmed || !shown[m.Key.ID] })
 	for chunk := range slices.Chunk(news, chunkSize) {
 		err := s.store.Update(ctx, func(tx *store.Tx) error {
-			for _, id := range chunk {
-				s.confirmOne(tx, group.Key(id))
+			for _, m := range chunk {
+				s.confirmOne(tx, m)
 			}
 			return nil
 		})
@@ -63,10 +68,14 @@ func (s *source) confirmed(ctx context.Context, group resource.Group, ids []stri
 	return nil
 }
 
-func (s *source) confirmOne(tx *store.Tx, key resource.Key) {
-	m := tx.Meta(key)
-	if !m.Visible() || !m.Deleting.IsZero() || m.Out.Confirmed || m.Out.Dirty > s.store.Meta(key).Out.Dirty {
+func (s *source) confirmOne(tx *store.Tx, compared *store.Meta) {
+	m := tx.Meta(compared.Key)
+	switch {
+	case !m.Visible() || !m.Deleting.IsZero() || m.Out.Confirmed || m.Out.Dirty != compared.Out.Dirty:
 		return // changed since it was compared
+	case !s.given(m):
+		s.ahead(tx, *m, m.Version)
+		return
 	}
 	now := *m
 	now.Out.Confirmed, now.Out.NoSubscribers, now.Out.Error = true, false, ""
@@ -85,9 +94,7 @@ func (s *source) allAhead(ctx context.Context, group resource.Group, ahead []res
 				if !m.Visible() || m.Version >= r.Version {
 					continue
 				}
-				if err := s.ahead(tx, *m, r.Version); err != nil {
-					return err
-				}
+				s.ahead(tx, *m, r.Version)
 			}
 			return nil
 		})
@@ -120,7 +127,7 @@ func (s *source) requests(q *question, maxPayload int) ([]*event.Event, error) {
 	group := s.group(q.peer, q.dataType)
 	for _, m := range s.store.Group(group) {
 		if m.Visible() {
-			hashes = append(hashes, event.ResourceHash{ResourceID: m.Key.ID, StatusHash: m.StatusHash})
+			hashes = append(hashes, event.ResourceHash{ResourceID: m.Key.ID, StatusHash: listedHash(m, q.askedAt)})
 		}
 	}
 	var events []*event.Event
@@ -133,4 +140,22 @@ func (s *source) requests(q *question, maxPayload int) ([]*event.Event, error) {
 		events = append(events, e)
 	}
 	return events, nil
+}
+
+// listedHash is the hash by which an agent knows whether it has another status.
+// A status that is about an older version may have the hash of the present one,
+// which was lost on its way: of such, none is listed in the first request of a
+// session, and from then on each time that the time since the spec was
+// published has doubled, so that the agent sends what it has.
+func listedHash(m *store.Meta, lastAsked time.Time) string {
+	lags := m.StatusVersion != m.Version && m.Deleting.IsZero()
+	if lags && (lastAsked.IsZero() || doublings(m, time.Now()) != doublings(m, lastAsked)) {
+		return ""
+	}
+	return m.StatusHash
+}
+
+// doublings counts how often a minute has doubled since a spec was published.
+func doublings(m *store.Meta, at time.Time) int {
+	return bits.Len64(uint64(max(at.Sub(m.Out.PublishedAt), 0) / time.Minute))
 }

@@ -21,10 +21,11 @@ func (s *source) receive(tx *store.Tx, e *event.Event) (outcome, error) {
 		s.forget(tx, *m, tx.Now())
 		return outcome{news: true}, nil
 	case deleted: // the agent dropped what we still want
-		s.raiseOrLater(tx, *m, m.Version)
+		s.raiseOrLater(tx, *m)
 		return outcome{news: true}, nil
-	case e.ResourceVersion > m.Version:
-		return outcome{news: true}, s.ahead(tx, *m, e.ResourceVersion)
+	case e.ResourceVersion > m.Version, e.ResourceVersion == m.Version && !s.given(m):
+		s.ahead(tx, *m, e.ResourceVersion)
+		return outcome{news: true}, nil
 	}
 	return s.status(tx, *m, e)
 }
@@ -130,12 +131,20 @@ const (
 	raiseEnd    = 2147482647
 )
 
-// ahead handles an agent that holds a version above ours: a store put back
-// from a backup, or a second writer. Its status is not taken; our version is
-// raised over it.
-func (s *source) ahead(tx *store.Tx, m store.Meta, version int64) error {
+// given tells whether an agent can have the version held from this store. One
+// that was declared in this run and not yet handed to a session cannot have come
+// from here: an agent that speaks of it holds what a store gave that was lost,
+// or put back from a backup, and maybe with another spec.
+func (s *source) given(m *store.Meta) bool {
+	return !m.Out.Pending || m.Out.Dirty <= s.began || s.outbox.wasHanded(m.Key, m.Out.Dirty)
+}
+
+// ahead handles an agent that holds a version that was never given here: a
+// store put back from a backup, or a second writer. Its status is not taken;
+// our version is raised over it.
+func (s *source) ahead(tx *store.Tx, m store.Meta, version int64) {
 	if !m.Deleting.IsZero() {
-		return nil // a delete is taken whatever its version
+		return // a delete is taken whatever its version
 	}
 	recent := recentRaises(tx, m)
 	switch {
@@ -146,8 +155,7 @@ func (s *source) ahead(tx *store.Tx, m store.Meta, version int64) error {
 		}
 	case len(recent) == 0 || tx.Now().Sub(time.Unix(recent[len(recent)-1], 0)) >= raiseEvery:
 		s.raise(tx, m, version)
-	}
-	return nil // within the minute: the next resync tells again
+	} // within the minute: the next resync tells again
 }
 
 const anotherWriter = "another writer: the agent holds a higher version of this resource than this source ever gave; see that no second source uses the same id"
@@ -171,22 +179,30 @@ func (s *source) raise(tx *store.Tx, m store.Meta, over int64) {
 	s.log.Info("raised the version over the agent's", "key", m.Key.String(), "version", m.Version)
 }
 
-// raiseOrLater raises now, or when the limits allow it: nothing else would tell
-// the agent again.
-func (s *source) raiseOrLater(tx *store.Tx, m store.Meta, over int64) {
-	recent := recentRaises(tx, m)
-	if over >= resource.MaxVersion {
+// raiseOrLater raises now, or when the limits allow it.
+func (s *source) raiseOrLater(tx *store.Tx, m store.Meta) {
+	if m.Version >= resource.MaxVersion {
 		return
+	}
+	wait := raiseWait(tx, m)
+	if wait <= 0 {
+		s.raise(tx, m, m.Version)
+		return
+	}
+	m.Out.Confirmed = false // whatever was shown before: after a restart it is sent again
+	tx.Put(m, store.Write{})
+	s.outbox.after(m.Key, reason{raise: true}, time.Now().Add(wait))
+}
+
+// raiseWait is how long the limits forbid another raise.
+func raiseWait(tx *store.Tx, m store.Meta) time.Duration {
+	recent := recentRaises(tx, m)
+	if len(recent) == 0 {
+		return 0
 	}
 	wait := raiseEvery
 	if len(recent) >= mostRaises {
 		wait = raiseWindow / mostRaises
 	}
-	if len(recent) > 0 {
-		if left := wait - tx.Now().Sub(time.Unix(recent[len(recent)-1], 0)); left > 0 {
-			s.outbox.after(m.Key, reason{raise: true}, time.Now().Add(left))
-			return
-		}
-	}
-	s.raise(tx, m, over)
+	return wait - tx.Now().Sub(time.Unix(recent[len(recent)-1], 0))
 }

@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"testing"
@@ -262,35 +261,6 @@ func TestSourceAnswersSpecResync(t *testing.T) {
 	})
 }
 
-func TestNoDeletionStorm(t *testing.T) {
-	story(t, resource.Source, func(t *testing.T, s *sidecar) {
-		unknown := specRequest(holds("u1", 4), holds("u2", 5))
-		s.deliver(unknown)
-		none(t, s.taken())
-		if held := s.Status().Resync.HeldDeletes; len(held) != 1 || held[0].Count != 2 {
-			t.Fatalf("held deletes: %+v", held)
-		}
-		if err := s.Synced(context.Background(), resource.Scope{DataType: devices}); err != nil {
-			t.Fatal(err)
-		}
-		if sent := s.taken(); len(sent) != 2 || sent[0].DeletionTimestamp == nil || sent[0].ResourceVersion+sent[1].ResourceVersion != 9 {
-			t.Fatalf("sent %s", describe(sent))
-		}
-		s.deliver(specRequest(holds("u3", 1), holds("u4", 1))) // 4 in an hour, 3 allowed
-		none(t, s.taken())
-		if err := s.Resync(context.Background(), resource.ResyncRequest{AllowDeletes: true}); err != nil {
-			t.Fatal(err)
-		}
-		if sent := s.taken(); len(sent) != 2 {
-			t.Fatalf("sent %s", describe(sent))
-		}
-		other := holds("u5", 1)
-		other.Source = "hub2"
-		s.deliver(specRequest(other))
-		none(t, s.taken())
-	})
-}
-
 func TestForcedDeletionIsToldToWhoeverStillSpeaks(t *testing.T) {
 	story(t, resource.Source, func(t *testing.T, s *sidecar) {
 		s.put("a", `{}`)
@@ -448,73 +418,6 @@ func TestSourceAsksUntilItHasMetSomeone(t *testing.T) {
 		time.Sleep(time.Hour)
 		if n := len(s.requests()); n < 45 || n > 90 {
 			t.Fatalf("asked %d times in an hour, want about one a minute", n)
-		}
-	})
-}
-
-func TestSourcePutGuards(t *testing.T) {
-	story(t, resource.Source, func(t *testing.T, s *sidecar) {
-		ctx := context.Background()
-		first := s.put("a", `{}`)
-		put := func(change func(*resource.PutRequest)) error {
-			req := resource.PutRequest{Key: key("a"), Spec: resource.Payload{Data: []byte(`{"n":1}`), ContentType: "application/json"}}
-			change(&req)
-			_, _, err := s.Put(ctx, req)
-			return err
-		}
-		s.deliver(statusOf("a", 1, `{}`)) // changes the revision, not what If-Match guards
-		for name, c := range map[string]struct {
-			change func(*resource.PutRequest)
-			want   resource.Code
-		}{
-			"exists":          {func(r *resource.PutRequest) { r.IfNoneMatch = true }, resource.PreconditionFailed},
-			"too high":        {func(r *resource.PutRequest) { r.Version = resource.MaxVersion + 1 }, resource.InvalidArgument},
-			"future revision": {func(r *resource.PutRequest) { rev := resource.Revision(1 << 62); r.IfMatch = &rev }, resource.PreconditionFailed},
-			"other source":    {func(r *resource.PutRequest) { r.Key.Source = "hub2" }, resource.NotFound},
-			"foreign type":    {func(r *resource.PutRequest) { r.Key.DataType = "com.example.v1.others" }, resource.InvalidArgument},
-			"metadata":        {func(r *resource.PutRequest) { r.Metadata = []byte(`[]`) }, resource.InvalidArgument},
-		} {
-			if err := put(c.change); resource.CodeOf(err) != c.want || err == nil {
-				t.Errorf("%s: %v, want %s", name, err, c.want)
-			}
-		}
-		if err := put(func(r *resource.PutRequest) { r.IfMatch = &first.Revision }); err != nil {
-			t.Errorf("If-Match after a mere status change: %v", err)
-		}
-		if err := put(func(r *resource.PutRequest) { r.IfMatch = &first.Revision; r.Version = 9 }); resource.CodeOf(err) != resource.PreconditionFailed {
-			t.Errorf("If-Match after a change: %v", err)
-		}
-		if err := put(func(r *resource.PutRequest) { r.Version = 9 }); err != nil || s.get("a").Version != 9 {
-			t.Errorf("version as a floor: %v, version %d", err, s.get("a").Version)
-		}
-		s.delete("a", false)
-		if err := put(func(*resource.PutRequest) {}); resource.CodeOf(err) != resource.DeletingCode {
-			t.Errorf("put while deleting: %v", err)
-		}
-		_, err := s.SetStatus(ctx, resource.StatusRequest{Key: key("a"), Status: []byte(`{}`)})
-		if resource.CodeOf(err) != resource.Forbidden {
-			t.Errorf("status at a source: %v", err)
-		}
-	})
-}
-
-func TestAwait(t *testing.T) {
-	story(t, resource.Source, func(t *testing.T, s *sidecar) {
-		res := s.put("a", `{}`)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if got, err := s.Await(ctx, res.Key, res.Version, resource.WaitPublished); err != nil || got.Sync.State != resource.Published {
-			t.Fatalf("await published: %v", err)
-		}
-		_, err := s.Await(ctx, res.Key, res.Version, resource.WaitObserved)
-		var late *resource.Error
-		if !errors.As(err, &late) || late.Code != resource.DeadlineExceeded || late.Resource == nil {
-			t.Fatalf("await observed with nobody there: %v", err)
-		}
-		s.delete("a", false)
-		s.deliver(statusOf("a", 1, deletedStatus))
-		if got, err := s.Await(context.Background(), res.Key, 1, resource.WaitObserved); got != nil || err != nil {
-			t.Fatalf("await the end of a delete: %v, %v", got, err)
 		}
 	})
 }

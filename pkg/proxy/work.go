@@ -131,10 +131,6 @@ func (p *Proxy) Answer(ctx context.Context, lease string, r resource.WorkResult)
 	if !ok {
 		return resource.Errorf(resource.NotFound, "there is no such lease: it was answered or has lapsed, and nothing was changed")
 	}
-	if r.Result == resource.ResultExtend {
-		p.work.queue.Extend(lease, orElse(r.LeaseFor, l.For))
-		return nil
-	}
 	var end func()
 	err := p.store.Update(ctx, func(tx *store.Tx) (err error) {
 		end, err = p.work.answer(tx, l, r)
@@ -156,6 +152,8 @@ func (w *work) answer(tx *store.Tx, l queue.Lease[resource.Key], r resource.Work
 	}
 	failed := r.Result == resource.ResultFailed
 	switch {
+	case r.Result == resource.ResultExtend:
+		return func() { w.queue.Extend(l.ID, orElse(r.LeaseFor, l.For)) }, nil
 	case failed && w.givesUp(l.Attempt, r):
 		w.bury(tx, l, r.Error)
 		return func() { w.queue.Done(l.ID) }, nil
