@@ -51,7 +51,7 @@ interop: build ## the OCM SDK v1.2.0 and v0.15.0 against bin/sidecar (needs mosq
 
 .PHONY: e2e
 e2e: build ## failure stories against bin/sidecar: killed brokers, kill -9, full disks (needs mosquitto)
-	$(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/
+	SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/
 
 .PHONY: bench
 bench: build ## side by side with the OCM SDK; prints ratios

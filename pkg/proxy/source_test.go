@@ -26,6 +26,7 @@ func (s *sidecar) put(id, spec string) *resource.Resource {
 	if err != nil {
 		s.t.Fatalf("put %s: %v", id, err)
 	}
+	synctest.Wait() // it is sent, if there is a session: no agent answers what it has not got
 	return res
 }
 
