@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -13,8 +14,29 @@ import (
 
 func (s *Store) SetClock(clock func() time.Time) { s.clock = clock }
 
-// SetCommit puts commit in the place of bbolt's. Call it from inside an Update.
-func (s *Store) SetCommit(commit func(*bbolt.Tx) error) { s.commitTx = commit }
+// SetWrite puts write around the writing of frames, SetSync sync around the sync
+// of the journal, and SetCheckpoint commit in the place of bbolt's. Call the
+// first two from inside an Update.
+func (s *Store) SetWrite(write func(do func() error) error) {
+	s.journal.write = func(f *os.File, b []byte, offset int64) error {
+		return write(func() error { return writeAt(f, b, offset) })
+	}
+}
+
+func (s *Store) SetSync(sync func(do func() error) error) {
+	s.journal.sync = func(f *os.File) error {
+		return sync(func() error { return datasync(f) })
+	}
+}
+
+func (s *Store) SetCheckpoint(commit func(*bbolt.Tx) error) {
+	s.checkpoints.mu.Lock()
+	defer s.checkpoints.mu.Unlock()
+	s.checkpoints.commit = commit
+}
+
+// Checkpoint moves the journal into the file now.
+func (s *Store) Checkpoint() error { return s.checkpoint() }
 
 var (
 	EncodeKey   = encodeKey
@@ -46,8 +68,9 @@ func RecodeMeta(key resource.Key, b []byte) ([]byte, error) {
 // Tamper changes the file behind the store's back.
 func (s *Store) Tamper(fn func(*bbolt.Tx) error) error {
 	return s.Update(context.Background(), func(*Tx) error {
-		err := s.db.Update(fn)
-		s.settled.advance(s.lastTx())
-		return err
+		if err := s.checkpoint(); err != nil {
+			return err
+		}
+		return s.db.Update(fn)
 	})
 }
