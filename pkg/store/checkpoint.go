@@ -126,6 +126,9 @@ func (s *Store) checkpoint() error {
 }
 
 func (s *Store) checkpointLocked() error {
+	if err := s.brokenBy(); err != nil {
+		return err
+	}
 	c, before := &s.checkpoints, s.checkpoints.err
 	if c.err = s.moveOn(); c.err == nil && s.memory.older != nil {
 		c.err = s.flush(s.memory.older)
@@ -149,7 +152,8 @@ func (s *Store) moveOn() error {
 	if m.older != nil || s.idle() {
 		return nil
 	}
-	segment, err := createSegment(filepath.Dir(s.path), m.newer.segment.number+1)
+	before := m.newer.segment
+	segment, err := createSegment(filepath.Dir(s.path), before.number+1, before.identity)
 	if err != nil {
 		return s.writeError(err)
 	}
@@ -160,10 +164,7 @@ func (s *Store) moveOn() error {
 		segment.remove()
 		return err
 	}
-	if err := segment.start(m.newer.segment.frame); err != nil {
-		segment.remove()
-		return s.writeError(err)
-	}
+	segment.frame = before.frame
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.older, m.newer = m.newer, newGeneration(segment, m.state)

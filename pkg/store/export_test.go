@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"os"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -73,4 +74,71 @@ func (s *Store) Tamper(fn func(*bbolt.Tx) error) error {
 		}
 		return s.db.Update(fn)
 	})
+}
+
+// PauseCheckpoints holds all checkpoints up until ResumeCheckpoints, or the end
+// of the test. Update, Get and the like still work; Check waits.
+func (s *Store) PauseCheckpoints(cleanup func(func())) {
+	s.checkpoints.mu.Lock()
+	paused.Store(s, true)
+	cleanup(s.ResumeCheckpoints)
+}
+
+func (s *Store) ResumeCheckpoints() {
+	if _, was := paused.LoadAndDelete(s); was {
+		s.checkpoints.mu.Unlock()
+	}
+}
+
+var paused sync.Map
+
+// SampleFrame is the body of a frame with everything in it.
+func SampleFrame() []byte {
+	key := resource.Key{DataType: "a.b.c.d", Source: "s", Cluster: "c", ID: "i"}
+	value, none := []byte("value"), []byte{}
+	c := newContents()
+	c.records[key] = &staged{encoded: []byte(`{"r":"1"}`), payloads: payloads{&value, nil, &none}}
+	c.lines = []logLine{{7, Deleted, key, &LastSeen{Version: 3}}}
+	c.settings["set"], c.settings["removed"] = value, nil
+	frame, err := encodeFrame(nil, &c, &state{Head: 9, Visible: 7, SequenceCeiling: 1 << 60})
+	if err != nil {
+		panic(err)
+	}
+	return frame[frameHeader:]
+}
+
+// RecodeFrame decodes the body of a frame and encodes it again.
+func RecodeFrame(body []byte) ([]byte, bool) {
+	var st state
+	c, err := decodeFrame(body, &st)
+	if err != nil {
+		return nil, false
+	}
+	frame, err := encodeFrame(nil, &c, &st)
+	if err != nil {
+		return nil, false
+	}
+	return frame[frameHeader:], true
+}
+
+// SampleJournal is what follows the header of a segment with salt 0.
+func SampleJournal() (b []byte) {
+	for number := range uint64(3) {
+		frame := append(make([]byte, frameHeader), SampleFrame()...)
+		sealFrame(frame, 0, number)
+		b = append(b, frame...)
+	}
+	return b
+}
+
+// ScanJournal cuts frames, and looks for later ones behind them.
+func ScanJournal(b []byte, number uint64) {
+	for {
+		_, rest, ok := cutFrame(b, 0, number)
+		if !ok {
+			break
+		}
+		number, b = number+1, rest
+	}
+	laterFrame(b, 0, number)
 }

@@ -28,13 +28,11 @@ func (s *Store) append(b *batch) error {
 	s.memory.turn.Lock()
 	defer s.memory.turn.Unlock()
 	next := s.nextState(b)
-	frame, err := encodeFrame(s.journal.frame[:0], &b.over.contents, &next)
+	frame, err := encodeFrame(s.journal.buffer(b.over.size), &b.over.contents, &next)
 	if err != nil {
 		return err
 	}
-	if cap(frame) <= keptFrame {
-		s.journal.frame = frame
-	}
+	s.journal.keep(frame)
 	segment := s.memory.newer.segment
 	if err := segment.append(frame, s.journal.write); err != nil {
 		return s.writeError(err)
@@ -50,6 +48,18 @@ func (s *Store) append(b *batch) error {
 	s.journal.remember(b.over.lines, next.Floor)
 	s.sequence.raise(next.SequenceCeiling)
 	return nil
+}
+
+// buffer has room for a frame of about that size.
+func (j *journal) buffer(size int) []byte {
+	return slices.Grow(j.frame[:0], size+size/8+1<<10)
+}
+
+// keep keeps a buffer for the next frame, unless it is a large one.
+func (j *journal) keep(buffer []byte) {
+	if cap(buffer) <= keptFrame {
+		j.frame = buffer
+	}
 }
 
 // confirm syncs what was written, if the option says so. A batch that reserves

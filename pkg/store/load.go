@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -123,6 +124,7 @@ func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
 	st.Sync, st.Clean, st.Boot = s.sync, false, boot
 	st.HeadCeiling = s.reserveHead(0, st.Head)
 	st.Segment = r.next
+	st.Identity = cmp.Or(st.Identity, randomNumber())
 	s.memory.base = st.Visible
 	s.checkpoints.saved = *st
 	return s.db.Update(func(tx *bbolt.Tx) error {
@@ -139,15 +141,12 @@ func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
 // beginJournal starts the first segment, and removes those that were replayed.
 func (s *Store) beginJournal(r *replayed) error {
 	dir := filepath.Dir(s.path)
-	segment, err := createSegment(dir, r.next)
+	st := s.memory.state
+	segment, err := createSegment(dir, r.next, st.Identity)
 	if err != nil {
 		return err
 	}
-	st := s.memory.state
-	if err := segment.start(st.Frame); err != nil {
-		segment.remove()
-		return err
-	}
+	segment.frame = st.Frame
 	s.memory.newer = newGeneration(segment, st)
 	for _, number := range r.numbers {
 		_ = os.Remove(segmentPath(dir, number))

@@ -122,6 +122,11 @@ func (o *overlay) set(name string, value []byte) {
 
 // absorb puts a later overlay, which began where o is, on top of o.
 func (o *overlay) absorb(later *overlay) {
+	if len(o.records)+len(o.settings)+len(o.lines) == 0 {
+		later.reserve = later.reserve || o.reserve
+		*o = *later
+		return
+	}
 	for key, change := range later.records {
 		o.stage(key, *change)
 	}

@@ -12,7 +12,6 @@ type replayed struct {
 	contents
 	numbers []uint64 // of all segments; none is needed once the contents are in the file
 	next    uint64   // a number above them
-	played  bool     // there was something to replay
 }
 
 // replay reads what the journal has beside the file into index and state. It
@@ -28,15 +27,12 @@ func (s *Store) replay(isNew, lossy bool) (*replayed, error) {
 	if len(numbers) == 0 {
 		return r, nil
 	}
-	last, saved := numbers[len(numbers)-1], s.memory.state.Segment
+	last := numbers[len(numbers)-1]
 	r.next = max(r.next, last+1)
 	if isNew {
 		return nil, fmt.Errorf("%w: %s", errStray, segmentPath(dir, last))
 	}
 	for _, number := range numbers {
-		if number < saved {
-			continue // it is in the file
-		}
 		err := s.play(r, dir, number, number == last)
 		if lossy && errors.Is(err, errLost) {
 			break
@@ -52,33 +48,31 @@ func (s *Store) replay(isNew, lossy bool) (*replayed, error) {
 // damage to any other.
 var errLost = fmt.Errorf("%w: commits are missing", errDamaged)
 
-// play replays a segment, which must go on where the one before it, or the
-// file, ends.
+// play replays a segment that is not in the file, and must go on where the one
+// before it, or the file, ends.
 func (s *Store) play(r *replayed, dir string, number uint64, last bool) error {
-	g, b, err := readSegment(dir, number)
+	st := &s.memory.state
+	g, b, err := readSegment(dir, number, st.Identity)
+	switch {
+	case err != nil:
+		return err
+	case number < st.Segment:
+		return nil // it is in the file
+	case number != st.Segment, g == nil && !last:
+		return errLost
+	case g == nil:
+		return nil // the end came before its first commit
+	}
+	g.frame = st.Frame
+	rest, err := s.playFrames(r, g, b)
 	if err != nil {
 		return err
 	}
-	if g == nil && last {
-		return nil // the end came before its first commit
+	st.Segment, st.Frame = number+1, g.frame
+	if laterFrame(rest, g.salt, g.frame) {
+		return errLost
 	}
-	if st := &s.memory.state; g == nil || number != st.Segment || g.frame != st.Frame {
-		return s.misfit(r, g)
-	}
-	b, err = s.playFrames(r, g, b)
-	if err == nil && last && laterFrame(b, g.salt, g.frame) {
-		err = errLost
-	}
-	s.memory.state.Segment, s.memory.state.Frame = number+1, g.frame
-	return err
-}
-
-// misfit judges a segment that does not follow on.
-func (s *Store) misfit(r *replayed, g *segment) error {
-	if g != nil && !r.played {
-		return errStray
-	}
-	return errLost
+	return nil
 }
 
 // playFrames returns what follows the last whole frame: nothing, or the
@@ -98,7 +92,7 @@ func (s *Store) playFrames(r *replayed, g *segment, b []byte) (rest []byte, err 
 		}
 		r.contents.merge(&c)
 		g.frame++
-		r.played, b = true, rest
+		b = rest
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 // segmentPrefix and a decimal number name the files of the journal.
 const segmentPrefix = "sidecar.journal."
 
-// A segment begins with a header: magic, number of its first frame, salt, and a
+// A segment begins with a header: magic, identity of the store, salt, and a
 // checksum of these.
 const segmentHeader = 8 + 8 + 8 + 4
 
@@ -24,11 +25,12 @@ var segmentMagic = []byte("sidecar\x01")
 
 // segment is one file of the journal.
 type segment struct {
-	path   string
-	number uint64
-	file   *os.File
+	path     string
+	number   uint64
+	identity uint64 // of the store
+	salt     uint64
+	file     *os.File
 
-	salt  uint64
 	frame uint64 // number of the next frame
 	size  int64  // of header and whole frames; what follows is nothing
 }
@@ -37,17 +39,18 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, segmentPrefix+strconv.FormatUint(number, 10))
 }
 
-// createSegment makes the file, so that a sync of its data alone makes frames
-// in it durable. It has no header yet: until start it is no part of the
-// journal, and whatever had its name was not either.
-func createSegment(dir string, number uint64) (*segment, error) {
+// createSegment makes the file, header and name of which are durable when it
+// returns: a sync of its data alone makes frames durable then. Whatever had its
+// name before was never part of the journal.
+func createSegment(dir string, number, identity uint64) (*segment, error) {
 	path := segmentPath(dir, number)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("make journal: %w", err)
 	}
-	g := &segment{path: path, number: number, file: file}
-	if err := file.Sync(); err != nil {
+	g := &segment{path: path, number: number, identity: identity, salt: randomNumber(), file: file, size: segmentHeader}
+	_, err = file.Write(encodeHeader(identity, g.salt))
+	if err := cmp.Or(err, file.Sync()); err != nil {
 		g.remove()
 		return nil, fmt.Errorf("make journal: %w", err)
 	}
@@ -55,17 +58,16 @@ func createSegment(dir string, number uint64) (*segment, error) {
 	return g, nil
 }
 
-// start writes the header, which the sync of the first frame makes durable.
-func (g *segment) start(frame uint64) error {
-	salt := make([]byte, 8)
-	_, _ = rand.Read(salt) // never fails
-	b := slices.Concat(segmentMagic, binary.BigEndian.AppendUint64(nil, frame), salt)
-	b = binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	if _, err := g.file.WriteAt(b, 0); err != nil {
-		return fmt.Errorf("begin journal: %w", err)
-	}
-	g.salt, g.frame, g.size = binary.BigEndian.Uint64(salt), frame, segmentHeader
-	return nil
+func encodeHeader(identity, salt uint64) []byte {
+	b := binary.BigEndian.AppendUint64(bytes.Clone(segmentMagic), identity)
+	b = binary.BigEndian.AppendUint64(b, salt)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func randomNumber() uint64 {
+	b := make([]byte, 8)
+	_, _ = rand.Read(b) // never fails
+	return binary.BigEndian.Uint64(b)
 }
 
 // empty tells whether it has no frames.
@@ -103,22 +105,23 @@ func (g *segment) remove() {
 }
 
 // readSegment reads a segment's header and returns what follows. A segment that
-// was never started is nil.
-func readSegment(dir string, number uint64) (*segment, []byte, error) {
+// was not yet in use is nil: its header is durable before its first frame.
+func readSegment(dir string, number, identity uint64) (*segment, []byte, error) {
 	g := &segment{path: segmentPath(dir, number), number: number}
 	b, err := os.ReadFile(g.path)
 	if err != nil {
 		return nil, nil, err
 	}
-	header := b[:min(len(b), segmentHeader)]
-	if len(bytes.Trim(header, "\x00")) == 0 {
+	if len(b) < segmentHeader || len(bytes.Trim(b, "\x00")) == 0 {
 		return nil, nil, nil
 	}
-	if len(header) < segmentHeader || !bytes.HasPrefix(header, segmentMagic) ||
-		binary.BigEndian.Uint32(header[24:]) != crc32.Checksum(header[:24], castagnoli) {
-		return nil, nil, errLost
+	g.salt = binary.BigEndian.Uint64(b[16:])
+	switch found := binary.BigEndian.Uint64(b[8:]); {
+	case !bytes.HasPrefix(b, encodeHeader(found, g.salt)):
+		return nil, nil, fmt.Errorf("%w: its header", errDamaged)
+	case found != identity:
+		return nil, nil, errStray
 	}
-	g.frame, g.salt = binary.BigEndian.Uint64(header[8:]), binary.BigEndian.Uint64(header[16:])
 	return g, b[segmentHeader:], nil
 }
 

@@ -45,6 +45,9 @@ type state struct {
 	Visible resource.Revision `json:"visible"` // that of the last visible change
 	Floor   resource.Revision `json:"floor"`   // every change after it is in the history
 
+	// Identity is a random number of the file, which its journal has too.
+	Identity uint64 `json:"identity,omitempty"`
+
 	// What of the journal is in the file: all before that segment, and before
 	// that frame.
 	Segment uint64 `json:"segment,omitempty"`
