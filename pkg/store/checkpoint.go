@@ -12,10 +12,13 @@ import (
 // When the journal goes into the file: when it has so many bytes or records,
 // when nothing was written for a while, and when the first of it is that old.
 const (
-	checkpointBytes   = 4 << 20
-	checkpointRecords = 4096
+	checkpointBytes   = 1 << 20
+	checkpointRecords = 1024
 	checkpointIdle    = time.Second
 	checkpointAge     = 5 * time.Second
+
+	// partRecords is how many records go into the file at once.
+	partRecords = 256
 
 	// maxJournal is where commits wait for the checkpoint, or fail if it does.
 	maxJournal = 4 * checkpointBytes
@@ -213,13 +216,47 @@ func (s *Store) finish() error {
 	return nil
 }
 
-// writeFile is the transaction of a checkpoint. It is always with a sync.
+// writeFile writes a generation into the file, with a sync always. Its records
+// go in parts, so that a large one does not need much memory; a part alone is no
+// harm, since the segment counts as long as the last part is not written: so the
+// segment must be durable before.
 func (s *Store) writeFile(g *generation) error {
-	if err := s.brokenBy(); err != nil {
-		return err
+	records := ordered(g.records)
+	if !s.sync && len(records) > partRecords {
+		if err := datasync(g.segment.file); err != nil {
+			return s.distrust(err)
+		}
+	}
+	for ; len(records) > partRecords; records = records[partRecords:] {
+		err := s.transact(func(tx *bbolt.Tx) error {
+			w := writer{tx: tx}
+			return w.writeRecords(records[:partRecords])
+		})
+		if err != nil {
+			return err
+		}
+		s.touched(partRecords)
 	}
 	next := g.state
 	next.Segment, next.Frame = g.segment.number+1, g.segment.frame
+	err := s.transact(func(tx *bbolt.Tx) error {
+		w := writer{tx: tx, state: next}
+		if err := w.writeRecords(records); err != nil {
+			return err
+		}
+		return w.writeRest(&g.contents)
+	})
+	if err == nil {
+		s.checkpoints.saved = next
+	}
+	return err
+}
+
+// transact runs one transaction of the file.
+func (s *Store) transact(fn func(*bbolt.Tx) error) error {
+	if err := s.brokenBy(); err != nil {
+		return err
+	}
 	id := 0
 	err := guard(func() error {
 		tx, err := s.db.Begin(true)
@@ -228,17 +265,15 @@ func (s *Store) writeFile(g *generation) error {
 		}
 		defer tx.Rollback() // does nothing after a commit
 		id = tx.ID()
-		w := writer{tx: tx, state: next}
-		if err := w.write(&g.contents); err != nil {
+		if err := fn(tx); err != nil {
 			return err
 		}
 		return s.checkpoints.commit(tx)
 	})
-	switch {
-	case err == nil:
-		s.checkpoints.saved = next
+	if err == nil {
 		return nil
-	case errors.Is(err, errUnreadable), id != 0 && s.lastTx() >= id:
+	}
+	if errors.Is(err, errUnreadable) || (id != 0 && s.lastTx() >= id) {
 		// It failed after its last write, so that the file shows it, or in a
 		// panic, and nobody knows where that left the file.
 		return s.distrust(err)

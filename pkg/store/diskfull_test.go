@@ -50,7 +50,7 @@ func fillFile(dir string) error {
 	if err := putBig(s, "before", 1); err != nil {
 		return fmt.Errorf("with space: %w", err)
 	}
-	for i := 0; s.Bytes() < 24<<20; i++ {
+	for i := 0; s.Bytes() < 12<<20; i++ {
 		if err := errors.Join(putBig(s, fmt.Sprint("fill-", i), 1), s.Checkpoint()); err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func fillFile(dir string) error {
 	if err != nil {
 		return err
 	}
-	if journal := int64(written) * int64(len(bigSpec(1))); journal < 15<<20 || journal > 20<<20 {
+	if journal := int64(written) * int64(len(bigSpec(1))); journal < 3<<20 || journal > 5<<20 {
 		return fmt.Errorf("%d bytes were taken", journal)
 	}
 	if _, err := s.List(store.ListOptions{Limit: 1}); err != nil {

@@ -30,7 +30,7 @@
 // the checkpointer begins the next segment (newer becomes older, 7 becomes 8),
 // writes older into the file in one transaction, always with a sync, and removes
 // its segment. Commits go on meanwhile; they wait, or fail if the disk is full,
-// only when segments have 16 MiB. So a power cut never damages the file.
+// only when segments have 4 MiB. So a power cut never damages the file.
 //
 // Open replays the segments that are not in the file yet. Frames have numbers
 // without a gap and checksums: what follows the last whole frame is a commit

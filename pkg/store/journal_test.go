@@ -1,13 +1,17 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
@@ -227,23 +231,39 @@ func TestADamagedJournalIsFound(t *testing.T) {
 	}
 	last := size(t, segments(t, dir)[0])
 	put(t, s, key("r-3"), 1, "x")
-	base := image(t, dir)
-	for at := int64(0); at < last; at++ {
+	damaged := image(t, dir)
+	path := segments(t, damaged)[0]
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range last {
 		if testing.Short() && at%5 != 0 {
 			continue
 		}
-		damaged := image(t, base)
-		flip(t, segments(t, damaged)[0], at)
-		before := image(t, damaged)
+		writeFlipped(t, path, whole, at)
+		before := snapshot(t, damaged)
 		again, err := store.Open(store.Options{Dir: damaged, Sync: true})
 		if err == nil {
 			again.Close()
 			t.Fatalf("byte %d: it opened", at)
 		}
-		if !strings.Contains(err.Error(), segments(t, damaged)[0]) {
+		if !strings.Contains(err.Error(), path) {
 			t.Errorf("byte %d: the error does not name the journal: %v", at, err)
 		}
-		wantSame(t, before, damaged)
+		if !maps.Equal(before, snapshot(t, damaged)) {
+			t.Errorf("byte %d: the files were changed", at)
+		}
+	}
+}
+
+// writeFlipped writes b with one wrong bit.
+func writeFlipped(t *testing.T, path string, b []byte, at int64) {
+	t.Helper()
+	b = slices.Clone(b)
+	b[at] ^= 0x10
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -253,25 +273,21 @@ func flip(t *testing.T, path string, at int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b[at] ^= 0x10
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFlipped(t, path, b, at)
 }
 
-// wantSame compares the files of two folders.
-func wantSame(t *testing.T, want, got string) {
+// snapshot is what the files of a folder hold.
+func snapshot(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	for _, path := range append(segments(t, want), filepath.Join(want, "sidecar.db")) {
-		a, err := os.ReadFile(path)
+	files := make(map[string]string)
+	for _, path := range append(segments(t, dir), filepath.Join(dir, "sidecar.db")) {
+		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(filepath.Join(got, filepath.Base(path)))
-		if err != nil || string(a) != string(b) {
-			t.Errorf("%s was changed (%v)", filepath.Base(path), err)
-		}
+		files[path] = string(b)
 	}
+	return files
 }
 
 // A power cut may have taken any part of a journal without sync. What is kept is
@@ -364,6 +380,64 @@ func TestAKillDuringACheckpointLosesNothing(t *testing.T) {
 				closeStore(t, s)
 			}
 		})
+	}
+}
+
+// A large checkpoint is several transactions.
+func TestACheckpointThatFailsHalfwayLosesNothing(t *testing.T) {
+	for _, sync := range []bool{true, false} {
+		t.Run(fmt.Sprint("sync ", sync), func(t *testing.T) {
+			dir := t.TempDir()
+			s := paused(t, dir, func(o *store.Options) { o.Sync = sync })
+			fillMany(t, s, 1)
+			s.ResumeCheckpoints()
+			checkpoint(t, s)
+			s.PauseCheckpoints(func(func()) {})
+			fillMany(t, s, 2)
+			s.ResumeCheckpoints()
+			parts := 0
+			s.SetCheckpoint(func(tx *bbolt.Tx) error {
+				if parts++; parts > 2 {
+					return errOfTest
+				}
+				return tx.Commit()
+			})
+			if err := s.Checkpoint(); !errors.Is(err, errOfTest) {
+				t.Fatalf("checkpoint: %v", err)
+			}
+			s.PauseCheckpoints(func(func()) {})
+			wantMany(t, s, 2)
+			half := image(t, dir)
+			s.ResumeCheckpoints()
+			wantMany(t, open(t, half, func(o *store.Options) { o.Sync = sync }), 2)
+			s.SetCheckpoint((*bbolt.Tx).Commit)
+			checkpoint(t, s)
+			wantMany(t, s, 2)
+		})
+	}
+}
+
+const many = 700
+
+func fillMany(t *testing.T, s *store.Store, version int64) {
+	t.Helper()
+	update(t, s, func(tx *store.Tx) {
+		for i := range many {
+			putTx(tx, key(fmt.Sprint("r-", i)), version, fmt.Sprint("spec ", version))
+		}
+	})
+}
+
+func wantMany(t *testing.T, s *store.Store, version int64) {
+	t.Helper()
+	records := list(t, s, store.ListOptions{}).Records
+	if len(records) != many {
+		t.Errorf("got %d records, want %d", len(records), many)
+	}
+	for _, r := range records {
+		if want := fmt.Sprint("spec ", version); string(r.Spec) != want || r.Version != version {
+			t.Fatalf("%s has version %d and %q, want %q", r.Key.ID, r.Version, r.Spec, want)
+		}
 	}
 }
 

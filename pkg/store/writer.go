@@ -19,10 +19,16 @@ type writer struct {
 	state state // after them
 }
 
+// write puts all of it in.
 func (w *writer) write(c *contents) error {
-	if err := w.writeRecords(c.records); err != nil {
+	if err := w.writeRecords(ordered(c.records)); err != nil {
 		return err
 	}
+	return w.writeRest(c)
+}
+
+// writeRest puts in all but the records.
+func (w *writer) writeRest(c *contents) error {
 	if err := w.writeLog(c.lines); err != nil {
 		return err
 	}
@@ -35,19 +41,25 @@ func (w *writer) write(c *contents) error {
 	return w.state.save(w.tx)
 }
 
-// writeRecords goes in the order of the keys on disk, so that each page is
+// named is a record with its key on disk.
+type named struct {
+	name []byte
+	*staged
+}
+
+// ordered puts records into the order of the keys on disk, so that each page is
 // visited once.
-func (w *writer) writeRecords(records map[resource.Key]*staged) error {
-	type named struct {
-		name []byte
-		*staged
-	}
+func ordered(records map[resource.Key]*staged) []named {
 	ordered := make([]named, 0, len(records))
 	for key, st := range records {
 		ordered = append(ordered, named{encodeKey(key), st})
 	}
 	slices.SortFunc(ordered, func(a, b named) int { return bytes.Compare(a.name, b.name) })
-	for _, r := range ordered {
+	return ordered
+}
+
+func (w *writer) writeRecords(records []named) error {
+	for _, r := range records {
 		if err := w.writeRecord(r.name, r.staged); err != nil {
 			return fmt.Errorf("write record: %w", err)
 		}
