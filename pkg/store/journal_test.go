@@ -191,12 +191,12 @@ func TestATornEndIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := image(t, dir)
-	for cut := ends[1]; cut <= ends[3]; cut++ {
+	for cut := ends[2]; cut <= ends[3]; cut++ { // every byte of the last frame
 		if testing.Short() && cut%5 != 0 {
 			continue
 		}
 		for name, tail := range map[string][]byte{"nothing": nil, "zeros": make([]byte, 100), "noise": []byte(strings.Repeat("\xa5", 100))} {
-			if name != "nothing" && cut%10 != 0 && cut != ends[2] {
+			if name != "nothing" && cut%20 != 0 && cut != ends[2] {
 				continue
 			}
 			at := image(t, base)
@@ -238,7 +238,7 @@ func TestADamagedJournalIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at := range last {
-		if testing.Short() && at%5 != 0 {
+		if at > 28+16 && at%5 != 0 { // both headers, and some of what follows
 			continue
 		}
 		writeFlipped(t, path, whole, at)
