@@ -170,10 +170,51 @@ func TestAgentNothingComesBackFromTheDead(t *testing.T) {
 		}
 		s.gone("a")
 		time.Sleep(time.Second)
-		next := specOf("a", 1, `{"life":2}`)
-		s.deliver(next)
-		s.deliver(del) // of the earlier life, and late: the version is its own, so it counts
-		_ = next
+		s.deliver(specOf("a", 2, `{"life":2}`))
+		s.deliver(del) // of the earlier life, and late
+		if s.get("a").DeletionTimestamp != nil {
+			t.Fatal("a late delete of an earlier life was taken")
+		}
+	})
+}
+
+// What is answered about a life that has ended does not touch the next one.
+func TestAgentAnswerOfAnEarlierLife(t *testing.T) {
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		s.deliver(specOf("a", 1, `{"life":1}`))
+		item := s.leaseOne()
+		s.deliver(specOf("a", 1, ""))
+		s.delete("a", false)
+		time.Sleep(time.Second)
+		s.deliver(specOf("a", 2, `{"life":2}`))
+		time.Sleep(time.Second)
+		s.answerLease(item, resource.WorkResult{Status: []byte(`{"life":1}`)})
+		if res := s.get("a"); res.Version != 2 || len(res.Status) != 0 {
+			t.Fatalf("version %d, status %s", res.Version, res.Status)
+		}
+		s.answerLease(s.leaseOne(), resource.WorkResult{})
+	})
+}
+
+// A status that changes while the one before is on its way is sent after it.
+func TestAgentSendsWhatChangedOnTheWay(t *testing.T) {
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		release := make(chan struct{})
+		s.answer(func(*event.Event) (transport.Receipt, error) {
+			<-release
+			return transport.Receipt{}, nil
+		})
+		s.deliver(specOf("a", 1, `{}`))
+		for _, status := range []string{`{"n":1}`, `{"n":2}`} {
+			if _, err := s.SetStatus(context.Background(), resource.StatusRequest{Key: key("a"), Status: []byte(status)}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		close(release)
+		if sent := s.taken(); len(sent) != 2 || string(sent[1].Payload.Data) != `{"n":2}` {
+			t.Fatalf("sent %s", describe(sent))
+		}
 	})
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
-	"github.com/pillion-dev/pillion/pkg/store"
 )
 
 func TestSourcePutGuards(t *testing.T) {
@@ -74,44 +72,6 @@ func TestAwait(t *testing.T) {
 		s.deliver(statusOf("a", 1, deletedStatus))
 		if got, err := s.Await(context.Background(), res.Key, 1, resource.WaitObserved); got != nil || err != nil {
 			t.Fatalf("await the end of a delete: %v, %v", got, err)
-		}
-	})
-}
-
-// Who waits for the end of a delete is told of it though the resource was made
-// anew in the same moment.
-func TestAwaitOfALifeThatHasEnded(t *testing.T) {
-	story(t, resource.Source, func(t *testing.T, s *sidecar) {
-		s.put("a", `{}`)
-		s.get("a")
-		s.delete("a", false)
-		gone := make(chan *resource.Resource)
-		go func() {
-			res, err := s.Await(context.Background(), key("a"), 1, resource.WaitObserved)
-			if err != nil {
-				t.Errorf("await: %v", err)
-			}
-			gone <- res
-		}()
-		synctest.Wait()
-		release := make(chan struct{})
-		go func() {
-			_ = s.store.Update(context.Background(), func(*store.Tx) error {
-				<-release
-				return nil
-			})
-		}()
-		synctest.Wait()
-		s.deliver(statusOf("a", 1, deletedStatus))
-		put := make(chan *resource.Resource)
-		go func() { put <- s.put("a", `{"life":2}`) }()
-		synctest.Wait()
-		close(release) // both are in one commit
-		if res := <-put; res.Version != 2 {
-			t.Fatalf("made anew as version %d", res.Version)
-		}
-		if res := <-gone; res != nil {
-			t.Fatalf("the wait for the deletion ended with version %d of another life", res.Version)
 		}
 	})
 }

@@ -97,7 +97,8 @@ type connection struct {
 	done    chan struct{}
 	wake    chan struct{}
 	err     error
-	stalled bool
+	mute    bool       // what the client sends is lost
+	deaf    bool       // nothing is delivered to it
 	unacked []*message // handed to the client and not acknowledged by it
 }
 
@@ -129,13 +130,14 @@ func (c *client) refuse(refused bool) {
 	c.refused = refused
 }
 
-// stall makes a connection a black hole until the client notices.
-func (c *client) stall() {
+// stall makes a connection a black hole, in one direction or both, until the
+// client notices.
+func (c *client) stall(deaf bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.sessions[c.name]; s != nil && s.conn != nil {
-		s.conn.stalled = true
 		conn := s.conn
+		conn.mute, conn.deaf = true, deaf
 		time.AfterFunc(ackTimeout, func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -218,7 +220,7 @@ func (c *connection) travel(ctx context.Context) error {
 	if c.random.IntN(50) == 0 {
 		took *= 100
 	}
-	if c.stalled {
+	if c.mute {
 		took = time.Hour
 	}
 	c.mu.Unlock()
@@ -303,7 +305,7 @@ func (c *connection) nextMessage() *message {
 		return !m.sent && m.event.Type.Action == event.ResyncRequest && time.Since(m.at) > transport.ExpiringRequests
 	})
 	for i, m := range c.session.queue {
-		if c.err != nil || c.stalled || i >= receiveMaximum {
+		if c.err != nil || c.deaf || i >= receiveMaximum {
 			return nil
 		}
 		if !m.sent {
@@ -328,7 +330,7 @@ func (c *connection) ack(m *message) {
 	time.AfterFunc(time.Millisecond, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.err != nil || c.stalled {
+		if c.err != nil || c.mute {
 			return
 		}
 		c.session.queue = slices.DeleteFunc(c.session.queue, func(other *message) bool { return other == m })

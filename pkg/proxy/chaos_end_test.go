@@ -7,19 +7,11 @@ import (
 
 	"github.com/pillion-dev/pillion/pkg/event"
 	"github.com/pillion-dev/pillion/pkg/resource"
-	"github.com/pillion-dev/pillion/pkg/store"
 )
 
 // backUp copies the source's store.
 func (c *chaos) backUp() {
-	b := backup{wanted: map[resource.Key]want{}}
-	err := c.source.store.Update(context.Background(), func(*store.Tx) error {
-		b.dir = c.source.copyDir()
-		return nil
-	})
-	if err != nil {
-		c.fail("back up: %v", err)
-	}
+	b := backup{dir: c.source.copyDir(), wanted: map[resource.Key]want{}}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, w := range c.wanted {
@@ -40,7 +32,7 @@ func (c *chaos) putBack() {
 	for key, w := range c.wanted {
 		before, ok := b.wanted[key]
 		switch {
-		case ok:
+		case ok && before.unwanted.IsZero():
 			*w = before
 		case w.unwanted.IsZero():
 			w.unwanted = time.Now()

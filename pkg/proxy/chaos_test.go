@@ -28,7 +28,7 @@ import (
 // one of that seed (its random choices, not its schedule), with
 // PILLION_CHAOS_LOG=1 with the logs of the sidecars.
 func TestChaos(t *testing.T) {
-	seeds, first := environment(t, "PILLION_CHAOS_SEEDS", 12), 1
+	seeds, first := environment(t, "PILLION_CHAOS_SEEDS", 8), 1
 	if seed := environment(t, "PILLION_CHAOS_SEED", 0); seed > 0 {
 		seeds, first = 1, seed
 	}
@@ -70,6 +70,7 @@ type chaos struct {
 	backups  []backup
 	contents map[versionOf]string
 	putting  resource.Key // it may be wanted again, or not
+	ids      int
 	counter  int
 }
 
@@ -135,6 +136,7 @@ func (c *chaos) fail(format string, args ...any) {
 func (c *chaos) play() {
 	c.broker = newBroker(rand.New(rand.NewPCG(c.random.Uint64(), 0)), c.fail)
 	c.broker.published = c.published
+	c.ids = 1 + c.random.IntN(5)
 	c.source = c.node(hub, resource.Source)
 	c.agents = []*node{c.node("cluster1", resource.Agent)}
 	if c.random.IntN(3) == 0 {
@@ -186,11 +188,11 @@ func (c *chaos) pause() {
 // step does one thing at random.
 func (c *chaos) step() {
 	switch n := c.random.IntN(100); {
-	case n < 34:
+	case n < 32:
 		c.put()
-	case n < 44:
+	case n < 46:
 		c.remove(false)
-	case n < 47:
+	case n < 49:
 		c.remove(true)
 	case n < 57:
 		c.anyAgent().acts(c.random)
@@ -212,7 +214,7 @@ func (c *chaos) anyNode() *node {
 }
 
 func (c *chaos) anyKey() resource.Key {
-	return resource.Key{DataType: devices, Source: hub, Cluster: c.anyAgent().name, ID: string(rune('a' + c.random.IntN(5)))}
+	return resource.Key{DataType: devices, Source: hub, Cluster: c.anyAgent().name, ID: string(rune('a' + c.random.IntN(c.ids)))}
 }
 
 func (c *chaos) put() {
@@ -296,7 +298,7 @@ func (c *chaos) published(e *event.Event) {
 
 func (c *chaos) network() {
 	n := c.anyNode()
-	switch c.random.IntN(6) {
+	switch c.random.IntN(8) {
 	case 0:
 		c.tell("cut %s", n.name)
 		n.cut()
@@ -305,15 +307,16 @@ func (c *chaos) network() {
 		n.refuse(true)
 		n.cut()
 		time.AfterFunc(time.Duration(c.random.IntN(100))*time.Second, func() { n.refuse(false) })
-	case 3:
-		c.tell("stall %s", n.name)
-		n.stall()
-	case 4:
+	case 3, 4, 5:
+		deaf := c.random.IntN(3) == 0
+		c.tell("stall %s, deaf %v", n.name, deaf)
+		n.stall(deaf)
+	case 6:
 		forget := c.random.IntN(2) == 0
 		c.tell("restart the broker, forget %v", forget)
 		c.broker.restart(forget, true)
 		time.AfterFunc(time.Duration(c.random.IntN(20))*time.Second, c.broker.up)
-	case 5:
+	case 7:
 		c.tell("the broker restarts at once and forgets")
 		c.broker.restart(true, false)
 	}

@@ -113,6 +113,32 @@ func TestUnknownIsForgottenOnceDeclared(t *testing.T) {
 	})
 }
 
+// Who waits for the end of a delete is told of it though the resource was made
+// anew in the same moment.
+func TestAwaitOfALifeThatHasEnded(t *testing.T) {
+	engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+		key := put(`{}`)
+		gone := make(chan *resource.Resource)
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			res, err := s.Await(ctx, key, 1, resource.WaitObserved)
+			if err != nil {
+				t.Errorf("await: %v", err)
+			}
+			gone <- res
+		}()
+		synctest.Wait()
+		update(t, s, func(tx *store.Tx) {
+			s.forget(tx, *tx.Meta(key), tx.Now())
+			_, _ = s.put(tx, resource.PutRequest{Key: key, Spec: resource.Payload{Data: []byte(`{}`), ContentType: resource.JSONContentType}})
+		})
+		if res := <-gone; res != nil || s.store.Meta(key).Version != 2 {
+			t.Fatalf("the wait ended with %+v", res)
+		}
+	})
+}
+
 // The parts of a long list are all answered; of each the newest.
 func TestRequestsInParts(t *testing.T) {
 	engine(t, func(t *testing.T, s *source, _ func(string) resource.Key) {

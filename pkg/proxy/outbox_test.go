@@ -56,7 +56,9 @@ func TestWindowIsKept(t *testing.T) {
 // The word about an earlier flight says nothing about the next one.
 func TestSettlingIsOfOneFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, ctx := testOutbox(), context.Background()
+		o := testOutbox()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
 		o.mark(boxKey("c", 1), reason{}, true)
 		first, _ := o.next(ctx, 5)
 		o.delivered(first)

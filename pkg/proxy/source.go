@@ -22,7 +22,6 @@ func (s *source) sender(e *event.Event) string         { return e.Cluster }
 func (s *source) keep() time.Duration                  { return sourceKeeps }
 func (s *source) settledSince(m *store.Meta) time.Time { return m.Gone }
 func (s *source) unsettled(m *store.Meta) bool         { return m.Out.Left && !m.Out.Confirmed }
-func (s *source) owner(e *event.Event) string          { return s.opts.ID }
 func (s *source) key(e *event.Event) resource.Key {
 	return resource.Key{DataType: e.Type.DataType, Source: s.opts.ID, Cluster: e.Cluster, ID: e.ResourceID}
 }

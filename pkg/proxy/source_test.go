@@ -346,7 +346,7 @@ func TestAgentThatDroppedWhatIsWantedGetsItAgain(t *testing.T) {
 		}
 		s.deliver(statusOf("a", 2, deletedStatus))
 		none(t, s.taken())
-		time.Sleep(61 * time.Second)
+		time.Sleep(3 * time.Minute)
 		if sent := s.taken(); len(sent) == 0 || sent[len(sent)-1].ResourceVersion != 3 {
 			t.Fatalf("sent %s", describe(sent))
 		}

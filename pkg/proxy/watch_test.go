@@ -13,12 +13,11 @@ import (
 
 // watched is a watcher that remembers what it saw.
 type watched struct {
-	lines  []string
-	last   resource.Revision
-	err    error
-	end    context.CancelFunc
-	ended  chan struct{}
-	closed bool
+	lines []string
+	last  resource.Revision
+	err   error
+	end   context.CancelFunc
+	ended chan struct{}
 }
 
 func (s *sidecar) watch(req resource.WatchRequest) *watched {

@@ -96,7 +96,7 @@ func TestPeersThatAreNoMQTT5Brokers(t *testing.T) {
 		{"MQTT 3.1.1", "\x20\x02\x00\x01", "MQTT 3.1.1 only"},
 		{"unsupported version", connack("\x84"), "does not speak MQTT 5"},
 		{"bad client id", connack("\x85"), "mqtt.clientID"},
-		{"not authorized", connack("\x87"), "check its permissions"},
+		{"not authorized", connack("\x87"), "check user name and password"},
 		{"busy", connack("\x89"), "busy"},
 		{"banned", connack("\x8a"), "banned"},
 		{"use another server", connack("\x9c"), "change brokerHost"},

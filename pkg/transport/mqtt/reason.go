@@ -42,7 +42,7 @@ var refusals = map[byte]string{
 	reasonBadVersion:     "it does not speak MQTT 5: use another broker or switch MQTT 5 on",
 	reasonBadClientID:    "it does not accept the client id: set mqtt.clientID",
 	reasonBadCredentials: "user name or password is wrong: check username and password",
-	reasonNotAuthorized:  "this client may not connect: check its permissions at the broker",
+	reasonNotAuthorized:  "this client may not connect: check user name and password, and its permissions at the broker",
 	reasonUnavailable:    "it is not available at the moment",
 	reasonBusy:           "it is busy",
 	reasonBanned:         "this client is banned: ask whoever runs the broker",
