@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,8 +273,27 @@ func TestEveryPublishIsSeenAndCounted(t *testing.T) {
 	}
 }
 
+// logBuffer may be written to while it is read: the broker's loops log their
+// end when they come to it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 func TestLogHoldsNoPayloads(t *testing.T) {
-	var log bytes.Buffer
+	var log logBuffer
 	b := start(t, testbroker.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("x", 1).WithGroup("broker")})
 	conn, err := net.Dial("tcp", b.Addr())
 	mustNot(t, err)
