@@ -4,10 +4,12 @@ import (
 	"crypto/rand"
 	"sync"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 // Limits of open lists: each holds a transaction, whose pages the file cannot
-// use again meanwhile, and payloads of the journal.
+// use again meanwhile.
 const (
 	maxCursors  = 16
 	cursorIdle  = 30 * time.Second
@@ -16,13 +18,14 @@ const (
 
 // cursor is a list with more pages to come.
 type cursor struct {
-	id    string
-	born  time.Time
-	lapse *time.Timer
-	done  bool // its last page was read
+	id      string
+	options ListOptions
+	born    time.Time
+	lapse   *time.Timer
+	done    bool // its last page was read
 
-	mu       sync.Mutex
-	snapshot *snapshot // nil: ended
+	mu sync.Mutex
+	tx *bbolt.Tx // nil: ended
 }
 
 // cursors are those that are open. Each ends by its own timer, or when a newer
@@ -35,10 +38,9 @@ type cursors struct {
 
 func (cs *cursors) init() { cs.open = make(map[string]*cursor) }
 
-// add opens a cursor, which owns the snapshot from then on unless there is an
-// error.
-func (cs *cursors) add(snap *snapshot) (id string, err error) {
-	c := &cursor{id: rand.Text(), born: time.Now(), snapshot: snap}
+// add opens a cursor, which owns tx from then on unless there is an error.
+func (cs *cursors) add(tx *bbolt.Tx, o ListOptions) (id string, err error) {
+	c := &cursor{id: rand.Text(), options: o, born: time.Now(), tx: tx}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.closed {
@@ -109,17 +111,19 @@ func (cs *cursors) close() {
 func (c *cursor) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.snapshot != nil {
-		c.snapshot.close()
-		c.snapshot = nil
+	if c.tx != nil {
+		_ = c.tx.Rollback()
+		c.tx = nil
 	}
 }
 
 func (c *cursor) page(from []byte, limit int) (*Page, []byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.snapshot == nil {
+	if c.tx == nil {
 		return nil, nil, errLapsed()
 	}
-	return c.snapshot.page(from, limit)
+	o := c.options
+	o.Limit = limit
+	return readPage(c.tx, o, from)
 }

@@ -13,7 +13,6 @@ import (
 var children = map[string]func(dir string) error{
 	"writer":    writeUntilKilled,
 	"disk full": fillDisk,
-	"file full": fillFile,
 }
 
 const (

@@ -254,6 +254,71 @@ func TestAStoreWithSyncGoesOnAfterAPowerCut(t *testing.T) {
 	}
 }
 
+func TestAPowerCutThatDamagedTheFileIsFound(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, noSync)
+	update(t, s, func(tx *store.Tx) {
+		for i := range 500 {
+			putTx(tx, key(string(rune('a'+i%26))+strings.Repeat("x", i%50)), 1, strings.Repeat("y", 900))
+		}
+	})
+	closeStore(t, s)
+	cutPower(t, dir)
+	crossPages(t, dir)
+
+	_, err := store.Open(store.Options{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "damaged") || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got error %v, want one that says damaged and names %s", err, dir)
+	}
+}
+
+// crossPages puts a page with specs in the place of another, as if one had not
+// been written. Index and state do not show it: only the check does.
+func crossPages(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, "sidecar.db")
+	pages := specPages(t, path)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	page := make([]byte, 4096)
+	if _, err := f.ReadAt(page, int64(pages[0])*4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(page, int64(pages[1])*4096); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// specPages are pages of the bucket of specs: as large as those are, they are
+// the only ones with two to four entries.
+func specPages(t *testing.T, path string) (pages []int) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(func(tx *bbolt.Tx) error {
+		for id := 2; len(pages) < 2; id++ {
+			info, err := tx.Page(id)
+			if err != nil || info == nil {
+				return err
+			}
+			if info.Type == "leaf" && info.OverflowCount == 0 && info.Count >= 2 && info.Count <= 4 {
+				pages = append(pages, id)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(pages) < 2 {
+		t.Fatalf("found pages %v: %v", pages, err)
+	}
+	return pages
+}
+
 func TestAClosedStoreSaysSo(t *testing.T) {
 	s := open(t, t.TempDir())
 	put(t, s, key("a"), 1, "x")

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
@@ -90,9 +92,9 @@ func TestHardlyAnySequenceIDIsWritten(t *testing.T) {
 	s := open(t, t.TempDir(), noSync)
 	c := newClock(s)
 	commits := 0
-	failing(t, s, func(do func() error) error {
+	failing(t, s, func(tx *bbolt.Tx) error {
 		commits++
-		return do()
+		return tx.Commit()
 	})
 	for range 600 {
 		sequence(t, s)
