@@ -81,22 +81,22 @@ func (a *sourceApp) anyID() string {
 var filling = strings.Repeat("x", 2000)
 
 // put declares a new spec and waits for the answer, however often it must ask.
+// The end of ctx does not cut a call off: one that nobody waits for can still be
+// stored after the call that follows it.
 func (a *sourceApp) put(ctx context.Context, id string) {
 	a.mu.Lock()
 	a.counter++
 	spec := fmt.Appendf(nil, `{"n":%d,"filling":%q}`, a.counter, filling)
 	a.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	for {
 		r, _, err := a.api.Put(ctx, resource.PutRequest{Key: deviceKey(id), Spec: resource.Payload{Data: spec}})
 		switch {
 		case err == nil:
 			a.acknowledged(id, digest(spec), r.Version)
 			return
-		case ctx.Err() != nil:
-			// It may have been stored or not: the last word is put again.
-			a.put(context.WithoutCancel(ctx), id)
-			return
-		case !mayRepeat(err):
+		case ctx.Err() != nil || !mayRepeat(err):
 			a.fault("put %s: %v", id, err)
 			return
 		}
