@@ -7,8 +7,6 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
@@ -17,7 +15,7 @@ type batch struct {
 	s       *Store
 	over    overlay
 	answers []answer
-	reader  *bbolt.Tx // of the last commit; opened when it is needed
+	view    view // of the last commit; opened when it is needed
 }
 
 type answer struct {
@@ -54,25 +52,20 @@ func (b *batch) call(fn func(*Tx) error, tx *Tx) (err error) {
 
 // payload reads what the last commit left.
 func (b *batch) payload(key resource.Key, kind int) (value []byte, err error) {
-	err = guard(func() error {
-		if b.reader == nil {
-			if b.reader, err = b.s.db.Begin(false); err != nil {
-				return err
-			}
+	if b.view.tx == nil {
+		if b.view, err = b.s.openView(); err != nil {
+			return nil, err
 		}
-		value = slices.Clone(b.reader.Bucket(payloadBuckets[kind]).Get(encodeKey(key)))
+	}
+	if change := b.view.changes(key)[kind]; change != nil {
+		return *change, nil
+	}
+	err = guard(func() error {
+		value = slices.Clone(b.view.tx.Bucket(payloadBuckets[kind]).Get(encodeKey(key)))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	return value, nil
-}
-
-// closeReader must come before the write: a file that has to be mapped anew
-// waits for all readers.
-func (b *batch) closeReader() {
-	if b.reader != nil {
-		_ = b.reader.Rollback()
-	}
 }

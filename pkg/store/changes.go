@@ -18,38 +18,19 @@ type LogEntry struct {
 	Last     *LastSeen // of Deleted
 }
 
-// Changes are the visible changes after since, in order, at most limit (0 = all),
-// read from one transaction. It is resource.Expired if since is older than the
-// history that is kept or newer than the store.
-func (s *Store) Changes(since resource.Revision, limit int) (entries []LogEntry, err error) {
-	err = s.view(func(tx *bbolt.Tx) error {
-		entries, err = readChanges(tx, since, limit)
-		return err
-	})
-	s.touched(len(entries))
-	return entries, err
-}
-
-func readChanges(tx *bbolt.Tx, since resource.Revision, limit int) ([]LogEntry, error) {
-	var st state
-	if err := st.load(tx); err != nil {
+// Changes are the visible changes after since, in order, at most limit (0 = all).
+// Every record is at least as new as its entry, and may be newer than the last.
+// It is resource.Expired if since is older than the history that is kept or
+// newer than the store.
+func (s *Store) Changes(since resource.Revision, limit int) ([]LogEntry, error) {
+	lines, err := s.lines(since, limit)
+	if err != nil {
 		return nil, err
 	}
-	if since < st.Floor || since > st.Head {
-		return nil, resource.Errorf(resource.Expired, "changes since revision %s are not known: list again and watch from there", since)
-	}
 	records := make(map[resource.Key]*Record)
-	entries := []LogEntry{}
-	cursor := tx.Bucket(logBucket).Cursor()
-	for name, value := cursor.Seek(encodeRevision(since + 1)); name != nil; name, value = cursor.Next() {
-		if limit > 0 && len(entries) == limit {
-			break
-		}
-		line, err := decodeLine(name, value)
-		if err != nil {
-			return nil, err
-		}
-		record, err := visibleRecord(tx, line.key, records)
+	entries := make([]LogEntry, 0, len(lines))
+	for _, line := range lines {
+		record, err := s.visibleRecord(line.key, records)
 		if err != nil {
 			return nil, fmt.Errorf("history entry %s: %w", line.revision, err)
 		}
@@ -58,12 +39,61 @@ func readChanges(tx *bbolt.Tx, since resource.Revision, limit int) ([]LogEntry, 
 	return entries, nil
 }
 
+// lines are the entries of the history after since: those of the file, if they
+// are needed, and those of the journal.
+func (s *Store) lines(since resource.Revision, limit int) ([]logLine, error) {
+	m := &s.memory
+	m.mu.RLock()
+	st, base, recent := m.state, m.base, m.linesAfter(since)
+	tx, err := s.begin()
+	m.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	if since < st.Floor || since > st.Head {
+		return nil, resource.Errorf(resource.Expired, "changes since revision %s are not known: list again and watch from there", since)
+	}
+	var lines []logLine
+	if since < base {
+		if lines, err = readLines(tx, since, base, limit); err != nil {
+			return nil, err
+		}
+	}
+	for _, part := range recent {
+		if limit > 0 {
+			part = part[:min(len(part), limit-len(lines))]
+		}
+		lines = append(lines, part...)
+	}
+	return lines, nil
+}
+
+// readLines reads the history in the file after since, up to last.
+func readLines(tx *bbolt.Tx, since, last resource.Revision, limit int) (lines []logLine, err error) {
+	err = guard(func() error {
+		cursor := tx.Bucket(logBucket).Cursor()
+		for name, value := cursor.Seek(encodeRevision(since + 1)); name != nil; name, value = cursor.Next() {
+			line, err := decodeLine(name, value)
+			if err != nil {
+				return err
+			}
+			if line.revision > last || (limit > 0 && len(lines) == limit) {
+				return nil
+			}
+			lines = append(lines, line)
+		}
+		return nil
+	})
+	return lines, err
+}
+
 // visibleRecord reads a record once; nil if it is not shown.
-func visibleRecord(tx *bbolt.Tx, key resource.Key, known map[resource.Key]*Record) (*Record, error) {
+func (s *Store) visibleRecord(key resource.Key, known map[resource.Key]*Record) (*Record, error) {
 	if r, ok := known[key]; ok {
 		return r, nil
 	}
-	r, err := readRecord(tx, key)
+	r, err := s.Get(key)
 	if err != nil && !isNotFound(err) {
 		return nil, err
 	}

@@ -5,29 +5,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
-// Check looks for faults: in the file's pages, between index and file, and in
-// the history. It stops commits while it runs, and reads the whole file.
+// Check looks for faults: in the file's pages, between index on one side and
+// file and journal on the other, and in the history. It stops commits while it
+// runs, and reads the whole file.
 func (s *Store) Check() error {
 	return s.Update(context.Background(), func(*Tx) error {
-		return s.view(s.check)
+		// On the committer, where index and journal must agree, and with no
+		// checkpoint on its way.
+		s.checkpoints.mu.Lock()
+		defer s.checkpoints.mu.Unlock()
+		tx, err := s.begin()
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		return guard(func() error { return s.newCheck(tx).run() })
 	})
 }
 
-// check runs on the committer, where index and file must agree.
-func (s *Store) check(tx *bbolt.Tx) error {
-	return errors.Join(s.checkSize(tx), checkPages(tx), s.checkState(tx), s.checkIndex(tx), s.checkPayloads(tx), s.checkSettings(tx), s.checkLog(tx))
+// check compares what is on disk with what is in memory.
+type check struct {
+	s       *Store
+	tx      *bbolt.Tx
+	state   state
+	journal contents // of both generations
+}
+
+func (s *Store) newCheck(tx *bbolt.Tx) *check {
+	c := &check{s: s, tx: tx, state: s.memory.state, journal: newContents()}
+	for _, g := range s.memory.generations() {
+		c.journal.merge(&g.contents)
+	}
+	return c
+}
+
+func (c *check) run() error {
+	return errors.Join(c.s.checkSize(c.tx), checkPages(c.tx), c.checkState(), c.checkIndex(), c.checkPayloads(), c.checkSettings(), c.checkLog())
 }
 
 // checkSize finds a file that was cut short, before a page that is not there is
 // read.
 func (s *Store) checkSize(tx *bbolt.Tx) error {
-	if have, need := s.Bytes(), tx.Size(); have < need {
+	if have, need := s.fileBytes(), tx.Size(); have < need {
 		return fmt.Errorf("file has %d bytes, not %d", have, need)
 	}
 	return nil
@@ -50,31 +76,46 @@ func checkPages(tx *bbolt.Tx) error {
 	return fmt.Errorf("damaged pages: %w (and %d more)", first, more)
 }
 
-func (s *Store) checkState(tx *bbolt.Tx) error {
-	var st state
-	if err := st.load(tx); err != nil {
+func (c *check) checkState() error {
+	var saved state
+	if err := saved.load(c.tx); err != nil {
 		return err
 	}
-	if st != s.state {
+	if saved != c.s.checkpoints.saved {
 		return errors.New("state: file and memory differ")
 	}
-	if st.Floor > st.Visible || st.Visible > st.Head || (!s.sync && st.Head > st.HeadCeiling) {
+	if st := c.state; st.Floor > st.Visible || st.Visible > st.Head || (!c.s.sync && st.Head > st.HeadCeiling) {
 		return fmt.Errorf("state: floor %s, visible %s, head %s and ceiling %s are out of order", st.Floor, st.Visible, st.Head, st.HeadCeiling)
 	}
 	return nil
 }
 
-func (s *Store) checkIndex(tx *bbolt.Tx) error {
+// checkIndex wants the same records in the index as there are in the journal,
+// and those of the file that are not in the journal.
+func (c *check) checkIndex() error {
 	onDisk := 0
-	err := tx.Bucket(metaBucket).ForEach(func(name, value []byte) error {
+	for key, st := range c.journal.records {
+		if len(st.encoded) == 0 {
+			continue
+		}
 		onDisk++
-		return s.checkMeta(name, value)
+		if err := c.checkMeta(key, st.encoded); err != nil {
+			return err
+		}
+	}
+	err := c.tx.Bucket(metaBucket).ForEach(func(name, value []byte) error {
+		key, err := decodeKey(name)
+		if err != nil || c.journal.records[key] != nil {
+			return err
+		}
+		onDisk++
+		return c.checkMeta(key, value)
 	})
 	if err != nil {
 		return err
 	}
 	inMemory := 0
-	for range s.All() {
+	for range c.s.All() {
 		inMemory++
 	}
 	if inMemory != onDisk {
@@ -83,12 +124,8 @@ func (s *Store) checkIndex(tx *bbolt.Tx) error {
 	return nil
 }
 
-func (s *Store) checkMeta(name, value []byte) error {
-	key, err := decodeKey(name)
-	if err != nil {
-		return err
-	}
-	m := s.index.meta(key)
+func (c *check) checkMeta(key resource.Key, value []byte) error {
+	m := c.s.index.meta(key)
 	if m == nil {
 		return fmt.Errorf("%s is in the file, but not in the index", key)
 	}
@@ -99,18 +136,18 @@ func (s *Store) checkMeta(name, value []byte) error {
 	if !bytes.Equal(encoded, value) {
 		return fmt.Errorf("%s: index and file differ", key)
 	}
-	if m.Revision > s.state.Visible || m.SpecRevision > m.Revision || m.CreatedRevision > m.Revision {
-		return fmt.Errorf("%s: revision %s, spec %s and created %s are out of order, the last is %s", key, m.Revision, m.SpecRevision, m.CreatedRevision, s.state.Visible)
+	if m.Revision > c.state.Visible || m.SpecRevision > m.Revision || m.CreatedRevision > m.Revision {
+		return fmt.Errorf("%s: revision %s, spec %s and created %s are out of order, the last is %s", key, m.Revision, m.SpecRevision, m.CreatedRevision, c.state.Visible)
 	}
 	return nil
 }
 
 // checkPayloads finds payloads that no record has.
-func (s *Store) checkPayloads(tx *bbolt.Tx) error {
+func (c *check) checkPayloads() error {
 	for _, bucket := range payloadBuckets {
-		err := tx.Bucket(bucket).ForEach(func(name, _ []byte) error {
+		err := c.tx.Bucket(bucket).ForEach(func(name, _ []byte) error {
 			key, err := decodeKey(name)
-			if err == nil && s.index.meta(key) == nil {
+			if err == nil && c.s.index.meta(key) == nil && c.journal.records[key] == nil {
 				err = fmt.Errorf("%s has a %s, but is no record", key, bucket)
 			}
 			return err
@@ -122,50 +159,75 @@ func (s *Store) checkPayloads(tx *bbolt.Tx) error {
 	return nil
 }
 
-func (s *Store) checkSettings(tx *bbolt.Tx) error {
-	onDisk := 0
-	err := tx.Bucket(settingsBucket).ForEach(func(name, value []byte) error {
-		onDisk++
-		if !bytes.Equal(s.index.setting(string(name)), value) {
-			return fmt.Errorf("setting %s: memory and file differ", name)
-		}
-		return nil
-	})
-	if err == nil && onDisk != len(s.index.settings) {
-		err = fmt.Errorf("there are %d settings in memory, %d in the file", len(s.index.settings), onDisk)
-	}
-	return err
-}
-
-// checkLog wants the history between floor and last visible change, no longer
-// than allowed, and the last change of every visible record in it.
-func (s *Store) checkLog(tx *bbolt.Tx) error {
-	entries := 0
-	last := make(map[resource.Key]resource.Revision)
-	err := tx.Bucket(logBucket).ForEach(func(name, value []byte) error {
-		entries++
-		line, err := decodeLine(name, value)
-		if err != nil {
-			return err
-		}
-		if line.revision <= s.state.Floor || line.revision > s.state.Visible {
-			return fmt.Errorf("history entry %s is not between floor %s and last %s", line.revision, s.state.Floor, s.state.Visible)
-		}
-		last[line.key] = line.revision
+func (c *check) checkSettings() error {
+	onDisk := make(map[string][]byte)
+	err := c.tx.Bucket(settingsBucket).ForEach(func(name, value []byte) error {
+		onDisk[string(name)] = value
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if entries != s.logged || entries > s.history {
-		return fmt.Errorf("history has %d entries, counted %d, allowed %d", entries, s.logged, s.history)
+	for name, value := range c.journal.settings {
+		onDisk[name] = value
+		if value == nil {
+			delete(onDisk, name)
+		}
 	}
-	return s.checkLast(last)
+	for name, value := range onDisk {
+		if !bytes.Equal(c.s.index.setting(name), value) {
+			return fmt.Errorf("setting %s: memory and file differ", name)
+		}
+	}
+	if have := len(c.s.index.settings); have != len(onDisk) {
+		return fmt.Errorf("there are %d settings in memory, %d in the file", have, len(onDisk))
+	}
+	return nil
 }
 
-func (s *Store) checkLast(last map[resource.Key]resource.Revision) error {
-	for m := range s.All() {
-		if m.Visible() && m.Revision > s.state.Floor && last[m.Key] != m.Revision {
+// checkLog wants the history between floor and last visible change, no longer
+// than allowed, and the last change of every visible record in it.
+func (c *check) checkLog() error {
+	lines, err := c.history()
+	if err != nil {
+		return err
+	}
+	var revisions []resource.Revision
+	last := make(map[resource.Key]resource.Revision)
+	for _, line := range lines {
+		if line.revision > c.state.Visible {
+			return fmt.Errorf("history entry %s is not between floor %s and last %s", line.revision, c.state.Floor, c.state.Visible)
+		}
+		revisions = append(revisions, line.revision)
+		last[line.key] = line.revision
+	}
+	if past := c.s.journal.past; !slices.Equal(revisions, past) || len(past) > c.s.history {
+		return fmt.Errorf("history has %d entries, counted %d, allowed %d", len(revisions), len(past), c.s.history)
+	}
+	return c.checkLast(last)
+}
+
+// history is that of file and journal above the floor.
+func (c *check) history() (lines []logLine, err error) {
+	saved := c.s.checkpoints.saved
+	err = c.tx.Bucket(logBucket).ForEach(func(name, value []byte) error {
+		line, err := decodeLine(name, value)
+		if err != nil {
+			return err
+		}
+		if line.revision <= saved.Floor || line.revision > saved.Visible {
+			return fmt.Errorf("history entry %s is not between floor %s and last %s", line.revision, saved.Floor, saved.Visible)
+		}
+		lines = append(lines, line)
+		return nil
+	})
+	lines = append(lines, c.journal.lines...)
+	return slices.DeleteFunc(lines, func(l logLine) bool { return l.revision <= c.state.Floor }), err
+}
+
+func (c *check) checkLast(last map[resource.Key]resource.Revision) error {
+	for m := range c.s.All() {
+		if m.Visible() && m.Revision > c.state.Floor && last[m.Key] != m.Revision {
 			return fmt.Errorf("%s has revision %s, but its last in the history is %s", m.Key, m.Revision, last[m.Key])
 		}
 	}

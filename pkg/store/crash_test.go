@@ -25,6 +25,15 @@ func writeUntilKilled(dir string) error {
 		return err
 	}
 	var writers sync.WaitGroup
+	writers.Go(func() {
+		for { // so that kills meet checkpoints as often as commits
+			time.Sleep(time.Duration(rand.IntN(8)) * time.Millisecond)
+			if err := s.Checkpoint(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return
+			}
+		}
+	})
 	for w := range crashWriters {
 		writers.Go(func() {
 			for {

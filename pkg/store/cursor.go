@@ -4,12 +4,10 @@ import (
 	"crypto/rand"
 	"sync"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // Limits of open lists: each holds a transaction, whose pages the file cannot
-// use again meanwhile.
+// use again meanwhile, and payloads of the journal.
 const (
 	maxCursors  = 16
 	cursorIdle  = 30 * time.Second
@@ -18,14 +16,13 @@ const (
 
 // cursor is a list with more pages to come.
 type cursor struct {
-	id      string
-	options ListOptions
-	born    time.Time
-	lapse   *time.Timer
-	done    bool // its last page was read
+	id    string
+	born  time.Time
+	lapse *time.Timer
+	done  bool // its last page was read
 
-	mu sync.Mutex
-	tx *bbolt.Tx // nil: ended
+	mu       sync.Mutex
+	snapshot *snapshot // nil: ended
 }
 
 // cursors are those that are open. Each ends by its own timer, or when a newer
@@ -38,9 +35,10 @@ type cursors struct {
 
 func (cs *cursors) init() { cs.open = make(map[string]*cursor) }
 
-// add opens a cursor, which owns tx from then on unless there is an error.
-func (cs *cursors) add(tx *bbolt.Tx, o ListOptions) (id string, err error) {
-	c := &cursor{id: rand.Text(), options: o, born: time.Now(), tx: tx}
+// add opens a cursor, which owns the snapshot from then on unless there is an
+// error.
+func (cs *cursors) add(snap *snapshot) (id string, err error) {
+	c := &cursor{id: rand.Text(), born: time.Now(), snapshot: snap}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.closed {
@@ -111,19 +109,17 @@ func (cs *cursors) close() {
 func (c *cursor) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tx != nil {
-		_ = c.tx.Rollback()
-		c.tx = nil
+	if c.snapshot != nil {
+		c.snapshot.close()
+		c.snapshot = nil
 	}
 }
 
 func (c *cursor) page(from []byte, limit int) (*Page, []byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.tx == nil {
+	if c.snapshot == nil {
 		return nil, nil, errLapsed()
 	}
-	o := c.options
-	o.Limit = limit
-	return readPage(c.tx, o, from)
+	return c.snapshot.page(from, limit)
 }

@@ -29,6 +29,55 @@ func TestAFullDiskChangesNothingAndHeals(t *testing.T) {
 	}
 }
 
+// Commits go on while the journal has room, and are refused when it has not.
+func TestAFileThatCannotGrowHoldsTheJournalUp(t *testing.T) {
+	t.Parallel()
+	out, err := childCommand(t, "file full", t.TempDir(), false).CombinedOutput()
+	if err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// fillFile is the child: files may have so many bytes that those of the journal
+// fit, but the other does not.
+func fillFile(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	s, err := store.Open(store.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := putBig(s, "before", 1); err != nil {
+		return fmt.Errorf("with space: %w", err)
+	}
+	for i := 0; s.Bytes() < 12<<20; i++ {
+		if err := errors.Join(putBig(s, fmt.Sprint("fill-", i), 1), s.Checkpoint()); err != nil {
+			return err
+		}
+	}
+	unlimited, err := limitFiles(uint64(s.Bytes()) - 1<<20)
+	if err != nil {
+		return err
+	}
+	written, err := writeUntilFull(s, dir)
+	if err != nil {
+		return err
+	}
+	if journal := int64(written) * int64(len(bigSpec(1))); journal < 3<<20 || journal > 8<<20 { // what the file has free pages for goes there
+		return fmt.Errorf("%d bytes were taken", journal)
+	}
+	if _, err := s.List(store.ListOptions{Limit: 1}); err != nil {
+		return fmt.Errorf("list on a full disk: %w", err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &unlimited); err != nil {
+		return err
+	}
+	if err := healed(s); err != nil {
+		return err
+	}
+	return errors.Join(putBig(s, "after", 1), verifyBig(s, written), s.Check(), s.Close())
+}
+
 // fillDisk is the child: it may not let files grow, as if the disk were full.
 func fillDisk(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ)

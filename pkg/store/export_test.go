@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"os"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -13,8 +15,29 @@ import (
 
 func (s *Store) SetClock(clock func() time.Time) { s.clock = clock }
 
-// SetCommit puts commit in the place of bbolt's. Call it from inside an Update.
-func (s *Store) SetCommit(commit func(*bbolt.Tx) error) { s.commitTx = commit }
+// SetWrite puts write around the writing of frames, SetSync sync around the sync
+// of the journal, and SetCheckpoint commit in the place of bbolt's. Call the
+// first two from inside an Update.
+func (s *Store) SetWrite(write func(do func() error) error) {
+	s.journal.write = func(f *os.File, b []byte, offset int64) error {
+		return write(func() error { return writeAt(f, b, offset) })
+	}
+}
+
+func (s *Store) SetSync(sync func(do func() error) error) {
+	s.journal.sync = func(f *os.File) error {
+		return sync(func() error { return datasync(f) })
+	}
+}
+
+func (s *Store) SetCheckpoint(commit func(*bbolt.Tx) error) {
+	s.checkpoints.mu.Lock()
+	defer s.checkpoints.mu.Unlock()
+	s.checkpoints.commit = commit
+}
+
+// Checkpoint moves the journal into the file now.
+func (s *Store) Checkpoint() error { return s.checkpoint() }
 
 var (
 	EncodeKey   = encodeKey
@@ -46,8 +69,76 @@ func RecodeMeta(key resource.Key, b []byte) ([]byte, error) {
 // Tamper changes the file behind the store's back.
 func (s *Store) Tamper(fn func(*bbolt.Tx) error) error {
 	return s.Update(context.Background(), func(*Tx) error {
-		err := s.db.Update(fn)
-		s.settled.advance(s.lastTx())
-		return err
+		if err := s.checkpoint(); err != nil {
+			return err
+		}
+		return s.db.Update(fn)
 	})
+}
+
+// PauseCheckpoints holds all checkpoints up until ResumeCheckpoints, or the end
+// of the test. Update, Get and the like still work; Check waits.
+func (s *Store) PauseCheckpoints(cleanup func(func())) {
+	s.checkpoints.mu.Lock()
+	paused.Store(s, true)
+	cleanup(s.ResumeCheckpoints)
+}
+
+func (s *Store) ResumeCheckpoints() {
+	if _, was := paused.LoadAndDelete(s); was {
+		s.checkpoints.mu.Unlock()
+	}
+}
+
+var paused sync.Map
+
+// SampleFrame is the body of a frame with everything in it.
+func SampleFrame() []byte {
+	key := resource.Key{DataType: "a.b.c.d", Source: "s", Cluster: "c", ID: "i"}
+	value, none := []byte("value"), []byte{}
+	c := newContents()
+	c.records[key] = &staged{encoded: []byte(`{"r":"1"}`), payloads: payloads{&value, nil, &none}}
+	c.lines = []logLine{{7, Deleted, key, &LastSeen{Version: 3}}}
+	c.settings["set"], c.settings["removed"] = value, nil
+	frame, err := encodeFrame(nil, &c, &state{Head: 9, Visible: 7, SequenceCeiling: 1 << 60})
+	if err != nil {
+		panic(err)
+	}
+	return frame[frameHeader:]
+}
+
+// RecodeFrame decodes the body of a frame and encodes it again.
+func RecodeFrame(body []byte) ([]byte, bool) {
+	var st state
+	c, err := decodeFrame(body, &st)
+	if err != nil {
+		return nil, false
+	}
+	frame, err := encodeFrame(nil, &c, &st)
+	if err != nil {
+		return nil, false
+	}
+	return frame[frameHeader:], true
+}
+
+// SampleJournal is what follows the header of a segment with salt 0.
+func SampleJournal() (b []byte) {
+	for number := range uint64(3) {
+		frame := append(make([]byte, frameHeader), SampleFrame()...)
+		sealFrame(frame, 0, number)
+		b = append(b, frame...)
+	}
+	return b
+}
+
+// ScanJournal cuts frames, and looks for later ones behind them.
+func ScanJournal(b []byte, number uint64) {
+	for {
+		_, rest, ok := cutFrame(b, 0, number)
+		if !ok {
+			break
+		}
+		number, b = number+1, rest
+	}
+	laterFrame(b, 0, number)
 }

@@ -14,27 +14,31 @@ import (
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
-// failing puts commit in the place of the next commits, until the test ends.
-func failing(t *testing.T, s *store.Store, commit func(*bbolt.Tx) error) {
+// failing puts write in the place of the next writes of commits, until the test
+// ends.
+func failing(t *testing.T, s *store.Store, write func(do func() error) error) {
 	t.Helper()
-	update(t, s, func(*store.Tx) { s.SetCommit(commit) })
+	update(t, s, func(*store.Tx) { s.SetWrite(write) })
 	t.Cleanup(func() { failingEnds(s) })
 }
 
 // failingEnds lets commits through again.
 func failingEnds(s *store.Store) {
 	_ = s.Update(context.Background(), func(*store.Tx) error {
-		s.SetCommit((*bbolt.Tx).Commit)
+		s.SetWrite(through)
+		s.SetSync(through)
 		return nil
 	})
 }
+
+func through(do func() error) error { return do() }
 
 func TestAFailedCommitChangesNothing(t *testing.T) {
 	s := open(t, t.TempDir())
 	put(t, s, key("a"), 1, "one")
 	revision, changed := s.Revision(), s.Changed()
 	s.OnCommit(func([]store.Change) { t.Error("observers were told") })
-	failing(t, s, func(tx *bbolt.Tx) error { return errOfTest })
+	failing(t, s, func(func() error) error { return errOfTest })
 
 	errs := together(t, s,
 		func(tx *store.Tx) error { putTx(tx, key("a"), 2, "two"); return nil },
@@ -68,11 +72,11 @@ func TestAStoreThatCannotWriteTriesAgainByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, t.TempDir())
 		attempts := 0
-		failing(t, s, func(tx *bbolt.Tx) error {
+		failing(t, s, func(do func() error) error {
 			if attempts++; attempts < 3 {
 				return errOfTest
 			}
-			return tx.Commit()
+			return do()
 		})
 		err := s.Update(t.Context(), func(tx *store.Tx) error { putTx(tx, key("a"), 1, "x"); return nil })
 		if !errors.Is(err, errOfTest) || !errors.Is(s.Err(), errOfTest) {
@@ -94,13 +98,13 @@ func TestAStoreThatCannotWriteTriesAgainByItself(t *testing.T) {
 	})
 }
 
-// A commit shows in the file an instant before the disk has confirmed it.
 func TestReadersDoNotSeeACommitBeforeItIsConfirmed(t *testing.T) {
 	s := open(t, t.TempDir())
 	put(t, s, key("a"), 1, "one")
+	revision := s.Revision()
 	written, confirm := make(chan struct{}), make(chan struct{})
-	failing(t, s, func(tx *bbolt.Tx) error {
-		err := tx.Commit()
+	failingSync(t, s, func(do func() error) error {
+		err := do()
 		close(written)
 		<-confirm
 		return err
@@ -111,23 +115,33 @@ func TestReadersDoNotSeeACommitBeforeItIsConfirmed(t *testing.T) {
 	}()
 	within(t, written, "the commit to be written")
 
-	read := make(chan string, 1)
-	go func() { read <- spec(t, s, key("a")) }()
-	select {
-	case got := <-read:
+	if got := spec(t, s, key("a")); got != "one" {
 		t.Errorf("read %q before it was confirmed", got)
-	case <-time.After(50 * time.Millisecond):
 	}
 	if got := s.Meta(key("a")).Version; got != 1 {
 		t.Errorf("version is %d before it was confirmed", got)
+	}
+	if got := changes(t, s, revision, 0); len(got) != 0 {
+		t.Errorf("changes are %q before it was confirmed", got)
+	}
+	if got := list(t, s, store.ListOptions{}); got.Revision != revision || string(got.Records[0].Spec) != "one" {
+		t.Errorf("list has revision %d and %q before it was confirmed", got.Revision, got.Records[0].Spec)
 	}
 	close(confirm)
 	if err := <-wrote; err != nil {
 		t.Error(err)
 	}
-	if got := <-read; got != "two" {
-		t.Errorf("read %q, want what the file shows", got)
+	if got := spec(t, s, key("a")); got != "two" {
+		t.Errorf("read %q after it was answered", got)
 	}
+}
+
+// failingSync puts sync around the sync of the next commits, until the test
+// ends.
+func failingSync(t *testing.T, s *store.Store, sync func(do func() error) error) {
+	t.Helper()
+	update(t, s, func(*store.Tx) { s.SetSync(sync) })
+	t.Cleanup(func() { failingEnds(s) })
 }
 
 func TestACommitThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
@@ -137,18 +151,21 @@ func TestACommitThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, s, key("a"), 1, "one")
-	failing(t, s, func(tx *bbolt.Tx) error { return errors.Join(tx.Commit(), errOfTest) })
+	failingSync(t, s, func(do func() error) error { return errors.Join(do(), errOfTest) })
 	err = s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("a"), 2, "two"); return nil })
 	if !errors.Is(err, errOfTest) {
 		t.Errorf("got %v, want the error of the commit", err)
 	}
 	failingEnds(s)
 	err = s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("b"), 1, "on top"); return nil })
-	if !errors.Is(err, errOfTest) || !strings.Contains(err.Error(), "start the sidecar again") {
+	if !errors.Is(err, errOfTest) || !errors.Is(s.Err(), errOfTest) || !strings.Contains(err.Error(), "start the sidecar again") {
 		t.Errorf("got %v, want an error that asks for a new start", err)
 	}
-	if _, err := s.Get(key("a")); !errors.Is(err, errOfTest) {
-		t.Errorf("a read of what was not confirmed returned %v", err)
+	if got := spec(t, s, key("a")); got != "one" {
+		t.Errorf("read %q, which was not confirmed", got)
+	}
+	if err := s.Checkpoint(); !errors.Is(err, errOfTest) {
+		t.Errorf("the file was written to: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -156,7 +173,33 @@ func TestACommitThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
 
 	s = open(t, dir)
 	if got := spec(t, s, key("a")); got != "two" {
-		t.Errorf("spec is %q, want what the file had", got)
+		t.Errorf("spec is %q, want what the journal had", got)
+	}
+}
+
+func TestACheckpointThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(store.Options{Dir: dir, Sync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, key("a"), 1, "one")
+	s.SetCheckpoint(func(tx *bbolt.Tx) error { return errors.Join(tx.Commit(), errOfTest) })
+	if err := s.Checkpoint(); !errors.Is(err, errOfTest) {
+		t.Errorf("got %v, want the error of the commit", err)
+	}
+	s.SetCheckpoint((*bbolt.Tx).Commit)
+	err = s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("b"), 1, "on top"); return nil })
+	if !errors.Is(err, errOfTest) || !strings.Contains(err.Error(), "start the sidecar again") {
+		t.Errorf("got %v, want an error that asks for a new start", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+
+	s = open(t, dir)
+	if got := spec(t, s, key("a")); got != "one" || s.Meta(key("b")) != nil {
+		t.Errorf("spec is %q", got)
 	}
 }
 
@@ -167,7 +210,8 @@ func TestAPanicOfTheFileEndsTheStoreButNotTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, s, key("a"), 1, "one")
-	failing(t, s, func(*bbolt.Tx) error { panic("page 7: invalid page type") })
+	s.SetCheckpoint(func(*bbolt.Tx) error { panic("page 7: invalid page type") })
+	_ = s.Checkpoint()
 	for range 2 {
 		err := s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("a"), 2, "two"); return nil })
 		if err == nil || !strings.Contains(err.Error(), "page 7") || !strings.Contains(err.Error(), s.Path()) {

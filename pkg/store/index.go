@@ -154,6 +154,12 @@ func (x *index) group(g resource.Group) []*Meta {
 	return slices.AppendSeq(make([]*Meta, 0, len(x.groups[g].byID)), maps.Values(x.groups[g].byID))
 }
 
+func (x *index) groupNames() []resource.Group {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return slices.Collect(maps.Keys(x.groups))
+}
+
 // Meta is the record's, tombstones included; nil if it is unknown.
 func (s *Store) Meta(key resource.Key) *Meta { return s.index.meta(key) }
 
@@ -168,9 +174,7 @@ func (s *Store) Group(g resource.Group) []*Meta {
 // Groups are those with at least one record, tombstones too, in the order of
 // data type, cluster and source.
 func (s *Store) Groups() []resource.Group {
-	s.index.mu.RLock()
-	groups := slices.Collect(maps.Keys(s.index.groups))
-	s.index.mu.RUnlock()
+	groups := s.index.groupNames()
 	slices.SortFunc(groups, func(a, b resource.Group) int {
 		return cmp.Or(cmp.Compare(a.DataType, b.DataType), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source, b.Source))
 	})

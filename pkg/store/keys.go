@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,11 @@ func encodeKey(k resource.Key) []byte {
 	b = append(append(b, k.Cluster...), separator...)
 	b = append(append(b, k.Source...), separator...)
 	return append(b, k.ID...)
+}
+
+// compareKeys orders keys as their bytes on disk are.
+func compareKeys(a, b resource.Key) int {
+	return cmp.Or(cmp.Compare(a.DataType, b.DataType), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
 }
 
 // decodeKey is the inverse of encodeKey.

@@ -1,11 +1,8 @@
 package store
 
 import (
-	"bytes"
 	"encoding/base64"
 	"strings"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -33,14 +30,11 @@ type Page struct {
 // two minutes, and as long as no more than 16 lists are open; later it is
 // resource.Expired.
 func (s *Store) List(o ListOptions) (p *Page, err error) {
-	err = guard(func() error {
-		if o.Continue == "" {
-			p, err = s.firstPage(o)
-		} else {
-			p, err = s.nextPage(o)
-		}
-		return err
-	})
+	if o.Continue == "" {
+		p, err = s.firstPage(o)
+	} else {
+		p, err = s.nextPage(o)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -48,27 +42,22 @@ func (s *Store) List(o ListOptions) (p *Page, err error) {
 	return p, nil
 }
 
-// firstPage keeps its transaction open if there is more than the page.
+// firstPage keeps its snapshot if there is more than the page.
 func (s *Store) firstPage(o ListOptions) (*Page, error) {
-	tx, err := s.beginRead()
+	snap, err := s.takeSnapshot(&o)
 	if err != nil {
 		return nil, err
 	}
-	keep := false
-	defer func() {
-		if !keep {
-			_ = tx.Rollback()
-		}
-	}()
-	p, next, err := readPage(tx, o, nil)
+	p, next, err := snap.page(nil, o.Limit)
 	if err != nil || next == nil {
+		snap.close()
 		return p, err
 	}
-	id, err := s.cursors.add(tx, o)
+	id, err := s.cursors.add(snap)
 	if err != nil {
+		snap.close()
 		return nil, err
 	}
-	keep = true
 	p.Continue = encodeToken(id, next)
 	return p, nil
 }
@@ -113,68 +102,12 @@ func errLapsed() error {
 	return resource.Errorf(resource.Expired, "the continue token is unknown or has lapsed: start the list again")
 }
 
-// readPage reads the page that begins at from (nil = the first), and tells where
-// the next begins; nil if there is none.
-func readPage(tx *bbolt.Tx, o ListOptions, from []byte) (*Page, []byte, error) {
-	var st state
-	if err := st.load(tx); err != nil {
-		return nil, nil, err
-	}
-	p := &Page{Records: []*Record{}, Revision: st.Visible}
-	prefix := o.prefix()
-	if from == nil {
-		from = prefix
-	}
-	cursor := tx.Bucket(metaBucket).Cursor()
-	for name, value := cursor.Seek(from); bytes.HasPrefix(name, prefix) && name != nil; name, value = cursor.Next() {
-		m, err := o.match(name, value)
-		if err != nil {
-			return nil, nil, err
-		}
-		if m == nil {
-			continue
-		}
-		if o.Limit > 0 && len(p.Records) == o.Limit {
-			return p, bytes.Clone(name), nil
-		}
-		p.Records = append(p.Records, readPayloads(tx, name, m))
-	}
-	return p, nil, nil
+func (o *ListOptions) selectsGroup(g resource.Group) bool {
+	return (o.DataType == "" || o.DataType == g.DataType) &&
+		(o.Cluster == "" || o.Cluster == g.Cluster) &&
+		(o.Source == "" || o.Source == g.Source)
 }
 
-// prefix is the longest start that all keys of the list share.
-func (o *ListOptions) prefix() []byte {
-	var b []byte
-	for _, part := range []string{string(o.DataType), o.Cluster, o.Source} {
-		if part == "" {
-			break
-		}
-		b = append(append(b, part...), separator...)
-	}
-	return b
-}
-
-// match decodes what belongs to the list; nil is what does not.
-func (o *ListOptions) match(name, value []byte) (*Meta, error) {
-	key, err := decodeKey(name)
-	if err != nil {
-		return nil, err
-	}
-	if !o.selects(key) {
-		return nil, nil
-	}
-	m, err := decodeMeta(key, value)
-	if err != nil {
-		return nil, err
-	}
-	if !m.Visible() || (o.Match != nil && !o.Match(m)) {
-		return nil, nil
-	}
-	return m, nil
-}
-
-func (o *ListOptions) selects(k resource.Key) bool {
-	return (o.DataType == "" || o.DataType == k.DataType) &&
-		(o.Cluster == "" || o.Cluster == k.Cluster) &&
-		(o.Source == "" || o.Source == k.Source)
+func (o *ListOptions) selects(m *Meta) bool {
+	return m.Visible() && (o.Match == nil || o.Match(m))
 }

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 
 	"go.etcd.io/bbolt"
@@ -9,14 +12,15 @@ import (
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
-// load reads the file, checks it if need be, and marks it as in use.
+// load reads file and journal, brings the file up to date, and marks it as in
+// use.
 func (s *Store) load() error {
-	boot, isNew := bootID(), false
+	st, isNew := &s.memory.state, false
 	err := s.db.View(func(tx *bbolt.Tx) (err error) {
 		if isNew, err = checkFormat(tx); err != nil || isNew {
 			return err
 		}
-		if err := s.read(tx, boot); err != nil {
+		if err := s.read(tx); err != nil {
 			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 		return nil
@@ -24,16 +28,22 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	prepare := func(*bbolt.Tx) error { return nil }
-	switch {
-	case isNew:
-		s.startRevisions(0)
-		prepare = makeBuckets
-	case s.state.mayBeDamaged(boot):
-		s.startRevisions(max(s.state.Head, s.state.HeadCeiling))
-		prepare = clearLog
+	boot := bootID()
+	lossy := !isNew && st.mayHaveLost(boot)
+	if lossy {
+		s.log.Warn("store was not closed before the machine went down and is kept without sync: its last changes may be lost", "file", s.path)
 	}
-	return s.markOpen(boot, prepare)
+	r, err := s.replay(isNew, lossy)
+	if err != nil {
+		return err
+	}
+	if isNew || lossy {
+		s.startRevisions(max(st.Head, st.HeadCeiling))
+	}
+	if err := s.markOpen(boot, isNew, r); err != nil {
+		return err
+	}
+	return s.beginJournal(r)
 }
 
 // checkFormat tells a new file from one that this version can read.
@@ -55,22 +65,23 @@ func checkFormat(tx *bbolt.Tx) (isNew bool, err error) {
 	return false, nil
 }
 
-// read takes state, settings and Metas into memory.
-func (s *Store) read(tx *bbolt.Tx, boot string) error {
+// read takes state, settings and Metas into memory, and the numbers of the
+// history.
+func (s *Store) read(tx *bbolt.Tx) error {
 	if err := s.checkSize(tx); err != nil {
 		return err
 	}
-	if err := s.state.load(tx); err != nil {
+	if err := s.memory.state.load(tx); err != nil {
 		return err
 	}
-	if s.state.mayBeDamaged(boot) {
-		s.log.Warn("store was not closed before the machine went down and is kept without sync: checking the file", "file", s.path)
-		if err := checkPages(tx); err != nil {
-			return err
-		}
+	if err := s.readIndex(tx); err != nil {
+		return err
 	}
-	s.logged = tx.Bucket(logBucket).Stats().KeyN
-	return s.readIndex(tx)
+	return tx.Bucket(logBucket).ForEach(func(name, _ []byte) error {
+		revision, err := decodeRevision(name)
+		s.journal.past = append(s.journal.past, revision)
+		return err
+	})
 }
 
 func (s *Store) readIndex(tx *bbolt.Tx) error {
@@ -99,48 +110,46 @@ func (s *Store) readIndex(tx *bbolt.Tx) error {
 // nobody's revision from that time means anything.
 func (s *Store) startRevisions(floor resource.Revision) {
 	start := max(floor, resource.Revision(s.clock().UnixMicro()))
-	s.state.Head, s.state.Visible, s.state.Floor = start, start, start
-	s.logged = 0
+	st := &s.memory.state
+	st.Head, st.Visible, st.Floor = start, start, start
+	s.journal.remember(nil, start)
 }
 
-func clearLog(tx *bbolt.Tx) error {
-	if err := tx.DeleteBucket(logBucket); err != nil {
-		return fmt.Errorf("clear history: %w", err)
-	}
-	if _, err := tx.CreateBucket(logBucket); err != nil {
-		return fmt.Errorf("clear history: %w", err)
-	}
-	return nil
-}
-
-// markOpen writes, with a sync, that the store is in use.
-func (s *Store) markOpen(boot string, prepare func(*bbolt.Tx) error) error {
-	st := &s.state
+// markOpen brings the file up to date with the journal, and writes that the
+// store is in use.
+func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
+	st := &s.memory.state
 	s.sequence.restore(st.SequenceCeiling)
 	s.visible.Store(uint64(st.Visible))
 	st.Sync, st.Clean, st.Boot = s.sync, false, boot
 	st.HeadCeiling = s.reserveHead(0, st.Head)
-	err := s.syncNow(func(tx *bbolt.Tx) error {
-		if err := prepare(tx); err != nil {
-			return err
+	st.Segment = r.next
+	st.Identity = cmp.Or(st.Identity, randomNumber())
+	s.memory.base = st.Visible
+	s.checkpoints.saved = *st
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		if isNew {
+			if err := makeBuckets(tx); err != nil {
+				return err
+			}
 		}
-		return st.save(tx)
+		w := writer{tx: tx, state: *st}
+		return w.write(&r.contents)
 	})
-	s.settled.advance(s.lastTx())
-	return err
 }
 
-// markClosed writes, with a sync, that nothing was lost, and gives back what
-// was reserved. The committer must have ended.
-func (s *Store) markClosed() error {
-	s.state.Clean = true
-	s.state.SequenceCeiling = s.sequence.giveBack()
-	return guard(func() error { return s.syncNow(s.state.save) })
-}
-
-// syncNow commits with a sync, whatever the option says.
-func (s *Store) syncNow(fn func(*bbolt.Tx) error) error {
-	s.db.NoSync = false
-	defer func() { s.db.NoSync = !s.sync }()
-	return s.db.Update(fn)
+// beginJournal starts the first segment, and removes those that were replayed.
+func (s *Store) beginJournal(r *replayed) error {
+	dir := filepath.Dir(s.path)
+	st := s.memory.state
+	segment, err := createSegment(dir, r.next, st.Identity)
+	if err != nil {
+		return err
+	}
+	segment.frame = st.Frame
+	s.memory.newer = newGeneration(segment, st)
+	for _, number := range r.numbers {
+		_ = os.Remove(segmentPath(dir, number))
+	}
+	return nil
 }

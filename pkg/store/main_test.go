@@ -13,6 +13,7 @@ import (
 var children = map[string]func(dir string) error{
 	"writer":    writeUntilKilled,
 	"disk full": fillDisk,
+	"file full": fillFile,
 }
 
 const (

@@ -265,6 +265,12 @@ func TestRandomOperationsAgainstAModel(t *testing.T) {
 					m.compare(t, s)
 					m.compareChanges(t, s, r, kept)
 				}
+				if r.IntN(4) == 0 {
+					checkpoint(t, s)
+				}
+				if r.IntN(8) == 0 {
+					m.compareImage(t, s, dir, options)
+				}
 				if round%15 == 14 {
 					closeStore(t, s)
 					s = open(t, dir, options...)
@@ -273,6 +279,17 @@ func TestRandomOperationsAgainstAModel(t *testing.T) {
 			m.compare(t, s)
 		})
 	}
+}
+
+// compareImage opens what a kill at this moment would leave.
+func (m *model) compareImage(t *testing.T, s *store.Store, dir string, options []func(*store.Options)) {
+	t.Helper()
+	s.PauseCheckpoints(func(func()) {})
+	at := image(t, dir)
+	s.ResumeCheckpoints()
+	again := open(t, at, options...)
+	m.compare(t, again)
+	closeStore(t, again)
 }
 
 // randomUpdates runs some updates in one commit and returns the model after

@@ -52,6 +52,11 @@ func (s *Store) open() error {
 // abandon closes the file after a failure, unless bbolt panicked: then nobody
 // knows which locks it holds, and a Close could wait for ever.
 func (s *Store) abandon(err error) {
+	if s.memory.newer != nil {
+		for _, g := range s.memory.generations() {
+			_ = g.segment.file.Close()
+		}
+	}
 	if !errors.Is(err, errUnreadable) {
 		_ = s.db.Close()
 	}
@@ -70,8 +75,6 @@ func (s *Store) makeDir() (missing bool, err error) {
 func (s *Store) openFile() (err error) {
 	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
 		Timeout:         lockTimeout,
-		NoSync:          !s.sync,
-		NoGrowSync:      !s.sync,
 		InitialMmapSize: mmapSize,
 		PageSize:        pageSize,
 		NoStatistics:    true,

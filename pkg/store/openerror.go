@@ -14,6 +14,7 @@ var (
 	errForeign    = errors.New("not a store of the sidecar, or its first pages are damaged")
 	errNewer      = errors.New("made by a newer sidecar")
 	errDamaged    = errors.New("damaged")
+	errStray      = errors.New("there is a journal of another file beside it")
 	errUnreadable = errors.New("damaged or unreadable")
 )
 
@@ -28,10 +29,12 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("open store %s: %w; free space on its disk", s.path, err)
 	case errors.Is(err, errNewer):
 		return fmt.Errorf("open store %s: %w; run that version, or put a backup in its place", s.path, err)
+	case errors.Is(err, errStray):
+		return fmt.Errorf("open store %s: %w; put the file back that it belongs to, or move the journal away: all was left as it is", s.path, err)
 	case errors.Is(err, errForeign):
 		return fmt.Errorf("open store %s: %w; choose another state.dir, or move the file away: it was left as it is", s.path, err)
 	case isAny(err, errDamaged, errUnreadable):
-		return fmt.Errorf("open store %s: %w; put a backup in its place, or move it away to begin anew: it was left as it is", s.path, err)
+		return fmt.Errorf("open store %s: %w; put a backup in its place, or move it away to begin anew, its journal (%s*) too: all was left as it is", s.path, err, segmentPrefix)
 	}
 	return fmt.Errorf("open store %s: %w", s.path, err)
 }

@@ -42,10 +42,21 @@ func (p *payloads) size() (n int) {
 	return n
 }
 
+// clone copies the changes out of slices that are the caller's.
+func (p payloads) clone() payloads {
+	for i, change := range p {
+		if change != nil {
+			own := append([]byte{}, *change...)
+			p[i] = &own
+		}
+	}
+	return p
+}
+
 // staged is a record as it will be after the commit.
 type staged struct {
 	meta     *Meta  // nil: removed
-	encoded  []byte // meta as it goes to disk
+	encoded  []byte // meta as it goes to disk; empty: removed
 	payloads payloads
 }
 
@@ -57,14 +68,23 @@ type spot struct {
 
 func spotOf(k resource.Key) spot { return spot{placeOf(k.Group()), k.ID} }
 
+// contents are changes that become durable together.
+type contents struct {
+	records  map[resource.Key]*staged
+	settings map[string][]byte // nil removes
+	lines    []logLine         // in the order of their revisions
+}
+
+func newContents() contents {
+	return contents{records: make(map[resource.Key]*staged), settings: make(map[string][]byte)}
+}
+
 // overlay is what was staged and is not on disk yet.
 type overlay struct {
-	records  map[resource.Key]*staged
-	sources  map[spot][]string // of records
-	settings map[string][]byte // nil removes
-	changes  []Change
-	lines    []logLine
-	size     int // bytes of payloads and Metas
+	contents
+	sources map[spot][]string // of records
+	changes []Change
+	size    int // bytes of payloads and Metas
 
 	head    resource.Revision // the last revision given out
 	visible resource.Revision // the last that a visible change got
@@ -74,10 +94,10 @@ type overlay struct {
 
 func newOverlay(head, visible resource.Revision) overlay {
 	return overlay{
-		records: make(map[resource.Key]*staged),
-		sources: make(map[spot][]string),
-		head:    head,
-		visible: visible,
+		contents: newContents(),
+		sources:  make(map[spot][]string),
+		head:     head,
+		visible:  visible,
 	}
 }
 
@@ -96,15 +116,17 @@ func (o *overlay) stage(key resource.Key, change staged) {
 }
 
 func (o *overlay) set(name string, value []byte) {
-	if o.settings == nil {
-		o.settings = make(map[string][]byte)
-	}
 	o.settings[name] = value
 	o.size += len(name) + len(value)
 }
 
 // absorb puts a later overlay, which began where o is, on top of o.
 func (o *overlay) absorb(later *overlay) {
+	if len(o.records)+len(o.settings)+len(o.lines) == 0 {
+		later.reserve = later.reserve || o.reserve
+		*o = *later
+		return
+	}
 	for key, change := range later.records {
 		o.stage(key, *change)
 	}

@@ -1,9 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"sync"
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
@@ -11,70 +11,45 @@ import (
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
-// settled knows up to which transaction the file is durable and in the index.
-// A reader may get hold of a later one, because a commit shows in the file
-// before its sync has ended: it has to wait.
-type settled struct {
-	mu    sync.Mutex
-	moved sync.Cond
-	last  int
-	err   error // no later one will ever be durable
-}
-
-func (d *settled) init() { d.moved.L = &d.mu }
-
-func (d *settled) advance(id int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.last = id
-	d.moved.Broadcast()
-}
-
-func (d *settled) fail(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.err = err
-	d.moved.Broadcast()
-}
-
-func (d *settled) wait(id int) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for d.last < id && d.err == nil {
-		d.moved.Wait()
-	}
-	if d.last < id {
-		return d.err
-	}
-	return nil
-}
-
-// beginRead opens a transaction on durable data.
-func (s *Store) beginRead() (*bbolt.Tx, error) {
-	tx, err := s.db.Begin(false)
+// begin opens a transaction of the file.
+func (s *Store) begin() (tx *bbolt.Tx, err error) {
+	err = guard(func() error {
+		tx, err = s.db.Begin(false)
+		return err
+	})
 	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		return nil, errClosed()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read store %s: %w", s.path, err)
 	}
-	if err := s.settled.wait(tx.ID()); err != nil {
-		_ = tx.Rollback()
-		return nil, err
-	}
 	return tx, nil
 }
 
-// view runs fn in a transaction on durable data.
-func (s *Store) view(fn func(*bbolt.Tx) error) error {
-	return guard(func() error {
-		tx, err := s.beginRead()
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		return fn(tx)
-	})
+// view is what the journal and the file had at one moment. What the journal has
+// goes over the file, so it does no harm if the file has it too.
+type view struct {
+	tx          *bbolt.Tx
+	generations []*generation
+}
+
+// openView is for the committer only: nobody else may look into the generations
+// without holding memory.mu.
+func (s *Store) openView() (view, error) {
+	m := &s.memory
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	tx, err := s.begin()
+	return view{tx, m.generations()}, err
+}
+
+func (v *view) changes(key resource.Key) payloads { return changesIn(v.generations, key) }
+
+func (v *view) close() {
+	if v.tx != nil {
+		_ = v.tx.Rollback()
+		v.tx = nil
+	}
 }
 
 // fields are the payloads by kind.
@@ -94,36 +69,43 @@ func errNotFound(key resource.Key) error {
 
 // Get is a record with its payloads, tombstones included; resource.NotFound if
 // there is none.
-func (s *Store) Get(key resource.Key) (r *Record, err error) {
-	err = s.view(func(tx *bbolt.Tx) error {
-		r, err = readRecord(tx, key)
-		return err
-	})
+func (s *Store) Get(key resource.Key) (*Record, error) {
+	s.memory.mu.RLock()
+	m, changes := s.index.meta(key), s.memory.changes(key)
+	tx, err := s.begin()
+	s.memory.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
+	if m == nil {
+		return nil, errNotFound(key)
+	}
+	r, err := readRecord(tx, m, changes)
 	s.touched(1)
 	return r, err
 }
 
-// readRecord reads a record, or returns resource.NotFound.
-func readRecord(tx *bbolt.Tx, key resource.Key) (*Record, error) {
-	name := encodeKey(key)
-	value := tx.Bucket(metaBucket).Get(name)
-	if value == nil {
-		return nil, errNotFound(key)
-	}
-	m, err := decodeMeta(key, value)
-	if err != nil {
-		return nil, err
-	}
-	return readPayloads(tx, name, m), nil
-}
-
-// readPayloads copies the payloads out of the file.
-func readPayloads(tx *bbolt.Tx, name []byte, m *Meta) *Record {
-	r := &Record{Meta: m}
-	for kind, field := range r.fields() {
-		if value := tx.Bucket(payloadBuckets[kind]).Get(name); value != nil {
-			*field = append([]byte{}, value...)
+// readRecord copies the payloads of a record: those that have changed, and the
+// others out of the file.
+func readRecord(tx *bbolt.Tx, m *Meta, changes payloads) (r *Record, err error) {
+	err = guard(func() error {
+		r = &Record{Meta: m}
+		name := encodeKey(m.Key)
+		for kind, field := range r.fields() {
+			if change := changes[kind]; change != nil {
+				*field = bytes.Clone(*change)
+			} else {
+				*field = bytes.Clone(tx.Bucket(payloadBuckets[kind]).Get(name))
+			}
+			if len(*field) == 0 {
+				*field = nil
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", m.Key, err)
 	}
-	return r
+	return r, nil
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
@@ -92,9 +90,9 @@ func TestHardlyAnySequenceIDIsWritten(t *testing.T) {
 	s := open(t, t.TempDir(), noSync)
 	c := newClock(s)
 	commits := 0
-	failing(t, s, func(tx *bbolt.Tx) error {
+	failing(t, s, func(do func() error) error {
 		commits++
-		return tx.Commit()
+		return do()
 	})
 	for range 600 {
 		sequence(t, s)

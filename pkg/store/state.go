@@ -38,11 +38,20 @@ var (
 	stateName  = []byte("state")  // JSON of state
 )
 
-// state is what the store knows of itself. It is written with every commit.
+// state is what the store knows of itself. Every frame of the journal has the
+// numbers of it that commits change.
 type state struct {
 	Head    resource.Revision `json:"head"`    // the last revision given out
 	Visible resource.Revision `json:"visible"` // that of the last visible change
 	Floor   resource.Revision `json:"floor"`   // every change after it is in the history
+
+	// Identity is a random number of the file, which its journal has too.
+	Identity uint64 `json:"identity,omitempty"`
+
+	// What of the journal is in the file: all before that segment, and before
+	// that frame.
+	Segment uint64 `json:"segment,omitempty"`
+	Frame   uint64 `json:"frame,omitempty"`
 
 	// What was reserved by a commit with a sync: nothing above it was given
 	// out. That of revisions is kept by stores without sync only.
@@ -54,9 +63,9 @@ type state struct {
 	Boot  string `json:"boot"`  // of the machine when it was opened
 }
 
-// mayBeDamaged tells whether a power cut may have hit commits without sync:
-// they survive the end of a process, but not that of the machine.
-func (st *state) mayBeDamaged(boot string) bool {
+// mayHaveLost tells whether a power cut may have taken the last commits, made
+// without sync: they survive the end of a process, but not that of the machine.
+func (st *state) mayHaveLost(boot string) bool {
 	return !st.Clean && !st.Sync && (st.Boot != boot || boot == "")
 }
 

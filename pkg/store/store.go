@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ const DefaultHistory = 10_000
 // Options say where the store lies and how it writes.
 type Options struct {
 	Dir     string       // state.dir; made with mode 0700 if missing; the file in it is sidecar.db, mode 0600
-	Sync    bool         // fsync on every commit; without it a power cut may take changes back
+	Sync    bool         // sync on every commit; without it a power cut may take changes back
 	History int          // visible changes kept for watchers; 0 = DefaultHistory
 	Log     *slog.Logger // nil = discard
 }
@@ -37,24 +38,21 @@ type Store struct {
 	log     *slog.Logger
 	clock   func() time.Time
 
-	index     index
-	jobs      jobs
-	cursors   cursors
-	sequence  sequence
-	settled   settled
-	resident  residency
-	observers []func([]Change)
-	commitTx  func(*bbolt.Tx) error // bbolt's Commit; tests put faults in its place
-
-	// Of the committer alone, once it runs.
-	state  state
-	logged int   // entries in the history
-	broken error // set when the file can no longer be trusted
+	index       index
+	memory      memory
+	journal     journal
+	checkpoints checkpoints
+	jobs        jobs
+	cursors     cursors
+	sequence    sequence
+	resident    residency
+	observers   []func([]Change)
 
 	visible atomic.Uint64 // state.Visible, for everybody
 
 	mu      sync.Mutex
 	err     error         // of the last commit
+	broken  error         // set when the disk can no longer be trusted
 	changed chan struct{} // closed by the next commit with visible changes
 
 	ended chan struct{} // closed when the committer has ended
@@ -69,6 +67,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	go s.run()
+	go s.runCheckpoints()
 	return s, nil
 }
 
@@ -88,30 +87,34 @@ func newStore(o Options) *Store {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.commitTx = (*bbolt.Tx).Commit
 	s.index.init()
+	s.journal.init()
+	s.checkpoints.init()
 	s.jobs.init()
 	s.cursors.init()
-	s.settled.init()
 	return s
 }
 
-// Close commits what waits, ends all cursors, marks the file as ended cleanly
-// and closes it. Updates that come later fail with resource.Unavailable. A
-// second Close does nothing.
+// Close commits what waits, ends all cursors, brings the file up to date, so
+// that there is no journal beside it, marks it as ended cleanly and closes it.
+// Updates that come later fail with resource.Unavailable. A second Close does
+// nothing.
 func (s *Store) Close() error {
 	if !s.jobs.close() {
-		<-s.ended
+		<-s.checkpoints.ended
 		return nil
 	}
 	<-s.ended
+	close(s.checkpoints.stop)
+	<-s.checkpoints.ended
 	s.cursors.close()
 	s.resident.close()
-	if s.broken != nil {
-		s.abandon(s.broken)
+	err := s.finish()
+	if broken := s.brokenBy(); broken != nil {
+		s.abandon(broken)
 		return nil // every update since has said so
 	}
-	if err := errors.Join(s.markClosed(), s.db.Close()); err != nil {
+	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("close store %s: %w", s.path, err)
 	}
 	return nil
@@ -120,8 +123,13 @@ func (s *Store) Close() error {
 // Path is the file.
 func (s *Store) Path() string { return s.path }
 
-// Bytes is the size of the file; 0 if it cannot be told.
+// Bytes is the size of file and journal.
 func (s *Store) Bytes() int64 {
+	return s.fileBytes() + s.memory.size()
+}
+
+// fileBytes is 0 if it cannot be told.
+func (s *Store) fileBytes() int64 {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return 0
@@ -135,7 +143,7 @@ func (s *Store) Bytes() int64 {
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err
+	return cmp.Or(s.broken, s.err)
 }
 
 // Revision is that of the last visible change that was committed.

@@ -13,43 +13,53 @@ import (
 // fillPercent of the history, which only grows at its end.
 const fillPercent = 0.95
 
-// writer puts an overlay into a transaction.
+// writer puts contents of the journal into a transaction of the file.
 type writer struct {
-	tx      *bbolt.Tx
-	logged  int // entries in the history
-	history int // entries to keep
-	state   *state
+	tx    *bbolt.Tx
+	state state // after them
 }
 
-func (w *writer) write(o *overlay) error {
-	if err := w.writeRecords(o.records); err != nil {
+// write puts all of it in.
+func (w *writer) write(c *contents) error {
+	if err := w.writeRecords(ordered(c.records)); err != nil {
 		return err
 	}
-	if err := w.writeLog(o.lines); err != nil {
+	return w.writeRest(c)
+}
+
+// writeRest puts in all but the records.
+func (w *writer) writeRest(c *contents) error {
+	if err := w.writeLog(c.lines); err != nil {
 		return err
 	}
 	if err := w.trimLog(); err != nil {
 		return err
 	}
-	if err := w.writeSettings(o.settings); err != nil {
+	if err := w.writeSettings(c.settings); err != nil {
 		return err
 	}
 	return w.state.save(w.tx)
 }
 
-// writeRecords goes in the order of the keys on disk, so that each page is
+// named is a record with its key on disk.
+type named struct {
+	name []byte
+	*staged
+}
+
+// ordered puts records into the order of the keys on disk, so that each page is
 // visited once.
-func (w *writer) writeRecords(records map[resource.Key]*staged) error {
-	type named struct {
-		name []byte
-		*staged
-	}
+func ordered(records map[resource.Key]*staged) []named {
 	ordered := make([]named, 0, len(records))
 	for key, st := range records {
 		ordered = append(ordered, named{encodeKey(key), st})
 	}
 	slices.SortFunc(ordered, func(a, b named) int { return bytes.Compare(a.name, b.name) })
-	for _, r := range ordered {
+	return ordered
+}
+
+func (w *writer) writeRecords(records []named) error {
+	for _, r := range records {
 		if err := w.writeRecord(r.name, r.staged); err != nil {
 			return fmt.Errorf("write record: %w", err)
 		}
@@ -80,10 +90,14 @@ func put(b *bbolt.Bucket, name, value []byte) error {
 	return b.Put(name, value)
 }
 
+// writeLog leaves out what is forgotten already.
 func (w *writer) writeLog(lines []logLine) error {
 	bucket := w.tx.Bucket(logBucket)
 	bucket.FillPercent = fillPercent
 	for _, line := range lines {
+		if line.revision <= w.state.Floor {
+			continue
+		}
 		value, err := encodeLine(line)
 		if err != nil {
 			return err
@@ -91,24 +105,24 @@ func (w *writer) writeLog(lines []logLine) error {
 		if err := bucket.Put(encodeRevision(line.revision), value); err != nil {
 			return fmt.Errorf("write history: %w", err)
 		}
-		w.logged++
 	}
 	return nil
 }
 
-// trimLog forgets the oldest entries above the limit.
+// trimLog forgets the history up to its floor.
 func (w *writer) trimLog() error {
 	cursor := w.tx.Bucket(logBucket).Cursor()
-	for ; w.logged > w.history; w.logged-- {
-		name, _ := cursor.First()
-		floor, err := decodeRevision(name)
+	for name, _ := cursor.First(); name != nil; name, _ = cursor.First() {
+		revision, err := decodeRevision(name)
 		if err != nil {
 			return fmt.Errorf("trim history: %w", err)
+		}
+		if revision > w.state.Floor {
+			return nil
 		}
 		if err := cursor.Delete(); err != nil {
 			return fmt.Errorf("trim history: %w", err)
 		}
-		w.state.Floor = floor
 	}
 	return nil
 }

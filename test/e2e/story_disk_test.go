@@ -76,15 +76,15 @@ func TestDiskFullAtSource(t *testing.T) {
 	t.Logf("all observed %s after the last put", w.settle().Round(time.Millisecond))
 }
 
-// putIsRefused declares something new and tells whether the disk was full.
+// putIsRefused declares something new, once, and tells whether the disk was full.
 func (w *world) putIsRefused(t testing.TB) bool {
 	t.Helper()
-	id := w.hub.newID()
-	_, _, err := w.source.api.Put(context.Background(), resource.PutRequest{Key: deviceKey(id), Spec: resource.Payload{Data: fmt.Appendf(nil, "{%q:%q}", "a", filling)}})
+	id, spec := w.hub.newID(), fmt.Appendf(nil, "{%q:%q}", "a", filling)
+	r, _, err := w.source.api.Put(context.Background(), resource.PutRequest{Key: deviceKey(id), Spec: resource.Payload{Data: spec}})
 	var e *resource.Error
 	switch {
 	case err == nil:
-		w.hub.put(context.Background(), id) // so that the app knows it
+		w.hub.acknowledged(id, digest(spec), r.Version)
 		return false
 	case !errors.As(err, &e) || e.Code != resource.DiskFull:
 		t.Fatalf("a write on a full disk: %v, want %s", err, resource.DiskFull)
