@@ -95,17 +95,3 @@ func exactNumber(literal json.Number) (any, error) {
 	}
 	return strconv.ParseFloat(s, 64)
 }
-
-// Equal tells whether a and b are the same JSON value; what is not JSON is
-// equal only to the same bytes.
-func Equal(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	x, err := Canonical(a)
-	if err != nil {
-		return false
-	}
-	y, err := Canonical(b)
-	return err == nil && bytes.Equal(x, y)
-}

@@ -75,30 +75,6 @@ func TestCanonicalOfHostileInputIsQuick(t *testing.T) {
 	}
 }
 
-func TestEqual(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{"", "", true},
-		{"x", "x", true},
-		{"x", "y", false},
-		{`{"a":1,"b":2}`, ` {"b":2,"a":1.0}`, true},
-		{`{"a":1}`, `{"a":"1"}`, false},
-		{`{"a":null}`, `{}`, false},
-		{`[1,2]`, `[2,1]`, false},
-		{`{"a":9007199254740993}`, `{"a":9007199254740992}`, false},
-		{`"<"`, `"\u003c"`, true},
-		{`{}`, ``, false},
-		{``, `{}`, false},
-		{`{}`, `x`, false},
-	} {
-		if got := event.Equal([]byte(c.a), []byte(c.b)); got != c.want {
-			t.Errorf("%s and %s: %v", c.a, c.b, got)
-		}
-	}
-}
-
 // The hashes that SDK agents sent with their statuses.
 func TestStatusHashOfCaptures(t *testing.T) {
 	for _, number := range []string{"02", "09", "12", "23", "26"} {
