@@ -129,11 +129,7 @@ func (c *check) checkMeta(key resource.Key, value []byte) error {
 	if m == nil {
 		return fmt.Errorf("%s is in the file, but not in the index", key)
 	}
-	encoded, err := encodeMeta(m)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(encoded, value) {
+	if !bytes.Equal(encodeMeta(m), value) {
 		return fmt.Errorf("%s: index and file differ", key)
 	}
 	if m.Revision > c.state.Visible || m.SpecRevision > m.Revision || m.CreatedRevision > m.Revision {

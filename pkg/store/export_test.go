@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"sync"
+	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -57,13 +58,26 @@ func Recode(name, value []byte) (newName, newValue []byte, err error) {
 	return encodeRevision(l.revision), newValue, err
 }
 
+// EncodeMeta encodes a Meta.
+func EncodeMeta(m *Meta) []byte { return encodeMeta(m) }
+
+// DecodeMeta decodes a Meta that must be good.
+func DecodeMeta(t testing.TB, key resource.Key, b []byte) *Meta {
+	t.Helper()
+	m, err := decodeMeta(key, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // RecodeMeta decodes a Meta and encodes it again.
 func RecodeMeta(key resource.Key, b []byte) ([]byte, error) {
 	m, err := decodeMeta(key, b)
 	if err != nil {
 		return nil, err
 	}
-	return encodeMeta(m)
+	return encodeMeta(m), nil
 }
 
 // Tamper changes the file behind the store's back.

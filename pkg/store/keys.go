@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -155,34 +154,4 @@ func cutBytes(b []byte) (field, rest []byte, err error) {
 	}
 	b = b[size:]
 	return b[:n], b[n:], nil
-}
-
-// encodeMeta and decodeMeta are JSON, so that fields can be added.
-func encodeMeta(m *Meta) ([]byte, error) {
-	b, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", m.Key, err)
-	}
-	return b, nil
-}
-
-func decodeMeta(key resource.Key, b []byte) (*Meta, error) {
-	m := &Meta{Key: key}
-	if err := json.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("decode %s: %w", key, err)
-	}
-	tidy(m)
-	return m, nil
-}
-
-// tidy makes empty lists into none, as which they come back from disk, and lets
-// no append of a later Meta reach into those of an earlier one.
-func tidy(m *Meta) {
-	m.Out.Raises, m.Queue.Reasons = slices.Clip(m.Out.Raises), slices.Clip(m.Queue.Reasons)
-	if len(m.Out.Raises) == 0 {
-		m.Out.Raises = nil
-	}
-	if len(m.Queue.Reasons) == 0 {
-		m.Queue.Reasons = nil
-	}
 }

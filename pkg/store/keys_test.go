@@ -3,9 +3,11 @@ package store_test
 import (
 	"bytes"
 	"cmp"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
@@ -77,9 +79,10 @@ func FuzzDecodeToken(f *testing.F) {
 }
 
 func FuzzDecodeMeta(f *testing.F) {
-	f.Add([]byte(`{"v":3,"r":"17","o":{"p":true},"q":{"r":["created"]},"n":{"t":"2026-11-21T10:00:00Z"}}`))
-	f.Add([]byte(`{"r":-1}`))
-	f.Add([]byte(`{"r":"0","o":{"ra":[]},"q":{"r":[]}}`))
+	full := everything()
+	f.Add(store.EncodeMeta(&full))
+	f.Add(store.EncodeMeta(&store.Meta{Revision: 1<<64 - 1, Next: &store.NextSpec{}}))
+	f.Add([]byte("\xea\x01\x01\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		again, err := store.RecodeMeta(key("dev-1"), b)
 		if err != nil {
@@ -89,4 +92,33 @@ func FuzzDecodeMeta(f *testing.F) {
 			t.Errorf("%q became %q, then %q: %v", b, again, third, err)
 		}
 	})
+}
+
+// Every field of the types that are encoded is in a walk.
+func TestEveryFieldOfMetaIsEncoded(t *testing.T) {
+	full := everything()
+	full.Gone, full.Revision, full.SpecRevision, full.CreatedRevision = full.Deleting, 1, 2, 3
+	wantNoZero(t, reflect.ValueOf(full), "Meta")
+	b, err := store.RecodeMeta(full.Key, store.EncodeMeta(&full))
+	if err != nil || !bytes.Equal(b, store.EncodeMeta(&full)) {
+		t.Fatalf("encoded again it is another: %v", err)
+	}
+	if got := store.DecodeMeta(t, full.Key, b); !reflect.DeepEqual(got, &full) {
+		t.Errorf("decoded %+v, want %+v", got, &full)
+	}
+}
+
+// wantNoZero fails for a field that is not set.
+func wantNoZero(t *testing.T, v reflect.Value, name string) {
+	t.Helper()
+	switch {
+	case v.IsZero():
+		t.Errorf("%s is not set: set it, so that it is tested", name)
+	case v.Kind() == reflect.Pointer:
+		wantNoZero(t, v.Elem(), name)
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
+		for i := range v.NumField() {
+			wantNoZero(t, v.Field(i), name+"."+v.Type().Field(i).Name)
+		}
+	}
 }

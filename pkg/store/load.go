@@ -59,8 +59,11 @@ func checkFormat(tx *bbolt.Tx) (isNew bool, err error) {
 	if err != nil || found < 1 {
 		return false, errForeign
 	}
-	if found > format {
+	switch {
+	case found > format:
 		return false, fmt.Errorf("%w: format %d, this one knows up to %d", errNewer, found, format)
+	case found < format:
+		return false, fmt.Errorf("%w: format %d, this one knows %d", errOlder, found, format)
 	}
 	return false, nil
 }

@@ -125,7 +125,7 @@ func makeForeign(t *testing.T, dir string) {
 func makeNewer(t *testing.T, dir string) {
 	fill(t, dir)
 	edit(t, dir, func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("system")).Put([]byte("format"), []byte("2"))
+		return tx.Bucket([]byte("system")).Put([]byte("format"), []byte("3"))
 	})
 }
 

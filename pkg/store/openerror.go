@@ -13,6 +13,7 @@ import (
 var (
 	errForeign    = errors.New("not a store of the sidecar, or its first pages are damaged")
 	errNewer      = errors.New("made by a newer sidecar")
+	errOlder      = errors.New("made before the first release")
 	errDamaged    = errors.New("damaged")
 	errStray      = errors.New("there is a journal of another file beside it")
 	errUnreadable = errors.New("damaged or unreadable")
@@ -29,6 +30,8 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("open store %s: %w; free space on its disk", s.path, err)
 	case errors.Is(err, errNewer):
 		return fmt.Errorf("open store %s: %w; run that version, or put a backup in its place", s.path, err)
+	case errors.Is(err, errOlder):
+		return fmt.Errorf("open store %s: %w; move it away to begin anew: the other side sends again what it knows", s.path, err)
 	case errors.Is(err, errStray):
 		return fmt.Errorf("open store %s: %w; put the file back that it belongs to, or move the journal away: all was left as it is", s.path, err)
 	case errors.Is(err, errForeign):

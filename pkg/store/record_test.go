@@ -16,9 +16,9 @@ func everything() store.Meta {
 	return store.Meta{
 		Key: key("full"), Version: 7, ContentType: "application/json", SpecTime: at, BornTime: at.Add(1), BornVersion: 3,
 		Deleting: at.Add(2), DeleteTime: at.Add(3), Confirmed: at.Add(4),
-		StatusVersion: 6, SequenceID: 1 << 60, StatusHash: "abc", HasStatus: true,
+		StatusVersion: 6, SequenceID: 1 << 60, StatusHash: "abc", RawHash: "def", HasStatus: true,
 		Out: store.Outbox{
-			Pending: true, Left: true, Confirmed: true, NoSubscribers: true, PublishedVersion: 5,
+			Pending: true, Dirty: 4, Left: true, Confirmed: true, NoSubscribers: true, PublishedVersion: 5,
 			PublishedAt: at.Add(5), ObservedAt: at.Add(6), Error: "é <&>", Raises: []int64{1, 2},
 		},
 		Queue: store.Marks{Queued: 9, Done: 8, Reasons: []string{"created"}, Dead: &store.Dead{At: at, Attempts: 4, Error: "no"}},

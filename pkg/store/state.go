@@ -12,13 +12,13 @@ import (
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
-// format is the version of the layout of the file. A file of a newer one is
-// refused; there is no older one yet.
-const format = 1
+// format is the version of the layout of the file. A file of another one is
+// refused; the older ones are from before the first release.
+const format = 2
 
 // The buckets of the file.
 var (
-	metaBucket     = []byte("meta")     // key -> JSON of Meta
+	metaBucket     = []byte("meta")     // key -> Meta, see metacode.go
 	logBucket      = []byte("log")      // revision -> history entry
 	settingsBucket = []byte("settings") // name -> value
 	systemBucket   = []byte("system")   // formatName, stateName

@@ -121,9 +121,7 @@ func (tx *Tx) Put(m Meta, w Write) *Meta {
 	}
 	prev := tx.Meta(m.Key)
 	next := tx.stamp(prev, m, w)
-	encoded, err := encodeMeta(next)
-	tx.fail(err)
-	tx.over.stage(next.Key, staged{meta: next, encoded: encoded, payloads: w.payloads()})
+	tx.over.stage(next.Key, staged{meta: next, encoded: encodeMeta(next), payloads: w.payloads()})
 	tx.over.changes = append(tx.over.changes, Change{Prev: prev, Meta: next})
 	return next
 }
