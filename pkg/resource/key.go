@@ -2,7 +2,6 @@ package resource
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,11 +18,6 @@ const (
 // CloudEvents integer has 32 bits, and the OCM SDK drops larger ones silently.
 const MaxVersion = 1<<31 - 1
 
-var (
-	namePattern     = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
-	dataTypePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?){2,}$`)
-)
-
 // DataType names a kind of resource: "<reverse group>.<version>.<resource>",
 // for instance "com.example.fleet.v1alpha1.devices" (protocol.md, "Who says
 // what"). The last two labels are version and resource.
@@ -31,10 +25,33 @@ type DataType string
 
 // ParseDataType checks the form of s.
 func ParseDataType(s string) (DataType, error) {
-	if len(s) > MaxDataTypeLength || !dataTypePattern.MatchString(s) {
+	if len(s) > MaxDataTypeLength || !isDataType(s) {
 		return "", Errorf(InvalidArgument, "data type %.300q is not <group>.<version>.<resource> in lower case, such as com.example.fleet.v1alpha1.devices", s)
 	}
 	return DataType(s), nil
+}
+
+// isDataType tells whether s is three labels or more, of which none begins or
+// ends with a hyphen.
+func isDataType(s string) bool {
+	labels := 0
+	for label := range strings.SplitSeq(s, ".") {
+		if !isName(label) || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		labels++
+	}
+	return labels >= 3
+}
+
+// isName tells whether s is something of a-z, 0-9 and hyphens.
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // Group is what stands before the version.
@@ -113,7 +130,7 @@ func (g Group) Key(id string) Key {
 
 // ValidateName checks a source or cluster name; what says which it is.
 func ValidateName(what, name string) error {
-	if !namePattern.MatchString(name) {
+	if len(name) > MaxNameLength || !isName(name) {
 		return Errorf(InvalidArgument, "%s %.100q must be 1 to 63 of a-z, 0-9 and -", what, name)
 	}
 	return nil
