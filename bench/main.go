@@ -23,6 +23,9 @@ type options struct {
 }
 
 func main() {
+	if relayed() {
+		return
+	}
 	o := parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -79,6 +82,9 @@ func overBroker(ctx context.Context, o options, kind string, results *table) err
 		}
 		for round := range o.rounds {
 			for _, p := range peers {
+				if p.oneWay && s.bothWays {
+					continue
+				}
 				if err := s.measure(ctx, o, b, p, results); err != nil {
 					return fmt.Errorf("%s of %s, round %d: %w", s.name, p.name, round, err)
 				}

@@ -24,17 +24,19 @@ func newNames() names {
 
 // A peer is a way to get specs from a source app to an agent app.
 type peer struct {
-	name string
-	open func(ctx context.Context, o options, b *broker) (pair, error)
+	name   string
+	open   func(ctx context.Context, o options, b *broker) (pair, error)
+	oneWay bool // it brings specs, and no status back
 }
 
 // peers in the order of their turns; ratios are to the first.
 var peers = []peer{
-	{"sdk v1.2.0", openSDK},
-	{"sidecar sync:false", func(ctx context.Context, o options, b *broker) (pair, error) {
+	{name: "sdk v1.2.0", open: openSDK},
+	{name: "relay", open: openRelays, oneWay: true},
+	{name: "sidecar sync:false", open: func(ctx context.Context, o options, b *broker) (pair, error) {
 		return openSidecars(ctx, o.sidecar, b, false)
 	}},
-	{"sidecar sync:true", func(ctx context.Context, o options, b *broker) (pair, error) {
+	{name: "sidecar sync:true", open: func(ctx context.Context, o options, b *broker) (pair, error) {
 		return openSidecars(ctx, o.sidecar, b, true)
 	}},
 }

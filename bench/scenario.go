@@ -10,14 +10,15 @@ import (
 
 // scenario is one thing to measure, of one peer in one round.
 type scenario struct {
-	name    string
-	measure func(ctx context.Context, o options, b *broker, p peer, results *table) error
+	name     string
+	bothWays bool // it needs statuses
+	measure  func(ctx context.Context, o options, b *broker, p peer, results *table) error
 }
 
 func scenarios(o options) []scenario {
-	all := []scenario{{"latency", latency}, {"roundtrip", roundTrip}}
+	all := []scenario{{name: "latency", measure: latency}, {name: "roundtrip", bothWays: true, measure: roundTrip}}
 	for _, writers := range []int{1, 16} {
-		all = append(all, scenario{"throughput", func(ctx context.Context, o options, b *broker, p peer, results *table) error {
+		all = append(all, scenario{name: "throughput", measure: func(ctx context.Context, o options, b *broker, p peer, results *table) error {
 			return throughput(ctx, o, b, p, writers, results)
 		}})
 	}
