@@ -27,14 +27,14 @@ type sender struct {
 	*Proxy
 	session transport.Session
 	broken  atomic.Bool // a publish was lost: what would follow is not to blame
+	shippers
 }
 
 // send publishes what the outbox yields until ctx or the session ends, and
 // waits for the publishes in flight.
 func (p *Proxy) send(ctx context.Context, session transport.Session) error {
-	s := &sender{Proxy: p, session: session}
-	var inFlight sync.WaitGroup
-	defer inFlight.Wait()
+	s := &sender{Proxy: p, session: session, shippers: newShippers()}
+	defer s.shippers.end()
 	for {
 		next, ok := p.outbox.next(ctx, session.Info().MaxInFlight)
 		if !ok {
@@ -44,8 +44,51 @@ func (p *Proxy) send(ctx context.Context, session transport.Session) error {
 			p.outbox.back(next)
 			return transport.ErrClosed
 		}
-		inFlight.Go(func() { s.ship(ctx, next) })
+		s.give(next, func(next shipment) { s.ship(ctx, next) })
 	}
+}
+
+// shippers are the goroutines that ship, one for each event in flight. A few
+// wait for the next one: their stacks have grown already, which costs a new one
+// more than all else that it does.
+type shippers struct {
+	next    chan shipment // to one that waits
+	running *sync.WaitGroup
+	waiting *atomic.Int32
+}
+
+// idleShippers is how many of them wait at most.
+const idleShippers = 4
+
+func newShippers() shippers {
+	return shippers{next: make(chan shipment), running: new(sync.WaitGroup), waiting: new(atomic.Int32)}
+}
+
+// give has something shipped, and does not wait for it.
+func (s shippers) give(next shipment, ship func(shipment)) {
+	select {
+	case s.next <- next:
+	default:
+		s.running.Go(func() { s.run(next, ship) })
+	}
+}
+
+func (s shippers) run(next shipment, ship func(shipment)) {
+	for open := true; open; {
+		ship(next)
+		if s.waiting.Add(1) > idleShippers {
+			s.waiting.Add(-1)
+			return
+		}
+		next, open = <-s.next
+		s.waiting.Add(-1)
+	}
+}
+
+// end waits until all is shipped.
+func (s shippers) end() {
+	close(s.next)
+	s.running.Wait()
 }
 
 // ship sends one key: its newest state, read now.

@@ -23,7 +23,7 @@ func Decode(p *paho.Publish) (*event.Event, error) { return decode(p) }
 // returns the PUBLISH packets among them; limit as in Options.MaxPacketBytes.
 func ReadPublishes(wire []byte, limit int) ([]*paho.Publish, error) {
 	var all []*paho.Publish
-	f := newFrames(bytes.NewReader(wire), limit, func(p *paho.Publish) { all = append(all, p) })
+	f := newFrames(bytes.NewReader(wire), limit, func(p *paho.Publish) { all = append(all, p) }, func(uint16, byte) {})
 	f.greeted = true
 	for {
 		if _, err := f.read(make([]byte, 64)); err != nil {

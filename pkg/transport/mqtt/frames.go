@@ -14,20 +14,25 @@ import (
 // eager is the largest packet that gets its memory before it has come.
 const eager = 1 << 20
 
-// frames divides what is read into packets. Each PUBLISH is parsed here and
-// handed to published; the others are left to paho. The size of a packet is
-// looked at before there is memory for it.
+// frames divides what is read into packets. Each PUBLISH, and each PUBACK that
+// says no more than a reason, is parsed here and handed to published and
+// acknowledged; the others are left to paho. The size of a packet is looked at
+// before there is memory for it.
 type frames struct {
-	in        *bufio.Reader
-	limit     int // bytes of the largest packet; 0 = MQTT's own
-	published func(*paho.Publish)
+	in           *bufio.Reader
+	limit        int // bytes of the largest packet; 0 = MQTT's own
+	published    func(*paho.Publish)
+	acknowledged func(id uint16, reason byte)
 
 	greeted bool
 	left    int // bytes of the current packet that paho has not read yet
 }
 
-func newFrames(in io.Reader, limit int, published func(*paho.Publish)) *frames {
-	return &frames{in: bufio.NewReaderSize(in, bufferSize), limit: orDefault(limit, maxPacketSize), published: published}
+func newFrames(in io.Reader, limit int, published func(*paho.Publish), acknowledged func(id uint16, reason byte)) *frames {
+	return &frames{
+		in: bufio.NewReaderSize(in, bufferSize), limit: orDefault(limit, maxPacketSize),
+		published: published, acknowledged: acknowledged,
+	}
 }
 
 // read reads from the current packet of paho's, never beyond it.
@@ -42,7 +47,7 @@ func (f *frames) read(p []byte) (int, error) {
 	return n, err
 }
 
-// next comes to the next packet, and past it if it is a PUBLISH.
+// next comes to the next packet, and past it if it is not paho's.
 func (f *frames) next() error {
 	first, header, remaining, err := f.header()
 	switch {
@@ -50,10 +55,16 @@ func (f *frames) next() error {
 		return err
 	case header+remaining > f.limit:
 		return fmt.Errorf("a packet of %d bytes came, and the limit is %d", header+remaining, f.limit)
-	case first>>4 != packets.PUBLISH:
-		f.left = header + remaining
-		return nil
+	case first>>4 == packets.PUBLISH:
+		return f.publish(first, header, remaining)
+	case first == packets.PUBACK<<4 && (remaining == 2 || remaining == 3):
+		return f.puback(header, remaining)
 	}
+	f.left = header + remaining
+	return nil
+}
+
+func (f *frames) publish(first byte, header, remaining int) error {
 	_, _ = f.in.Discard(header) // it is in the buffer
 	body, err := f.body(remaining)
 	if err != nil {
@@ -64,6 +75,23 @@ func (f *frames) next() error {
 		f.published(p)
 	}
 	return err
+}
+
+// puback reads a PUBACK without properties (MQTT 5, 3.4.2): an id, and a reason
+// if it is not success.
+func (f *frames) puback(header, remaining int) error {
+	packet, err := f.in.Peek(header + remaining)
+	if err != nil {
+		return err
+	}
+	fields := reader{rest: packet[header:]}
+	id, reason := uint16(fields.uint16()), byte(0)
+	if remaining > 2 {
+		reason = fields.rest[0]
+	}
+	_, _ = f.in.Discard(len(packet))
+	f.acknowledged(id, reason)
+	return nil
 }
 
 // header looks at the type, and at the variable byte integer that follows it

@@ -48,22 +48,26 @@ var _ transport.Session = (*session)(nil)
 
 func newSession(d *Driver, stream, tcp net.Conn) *session {
 	inbox := newInbox(d.options.Buffer)
-	c := newConn(stream, tcp, newFrames(stream, d.options.MaxPacketBytes, inbox.put))
-	inbox.lost = c.failed
 	s := &session{
-		driver: d, conn: c, qos: d.options.PubQoS, replies: newReplies(c), inbox: inbox,
+		driver: d, qos: d.options.PubQoS, inbox: inbox,
 		trouble:  make(chan error, 1),
 		drained:  make(chan struct{}),
 		received: make(chan transport.Delivery, d.options.Buffer),
 		done:     make(chan struct{}),
 	}
-	s.state = newState(c, s.replies, &d.packetIDs)
+	s.conn = newConn(stream, tcp, newFrames(stream, d.options.MaxPacketBytes, inbox.put, s.acknowledged))
+	inbox.lost = s.conn.failed
+	s.replies = newReplies(s.conn)
+	s.state = newState(s.conn, s.replies, &d.packetIDs)
 	s.client = paho.NewClient(paho.ClientConfig{
-		Conn: c, Session: s.state, AuthHandler: noAuth{}, PingHandler: pinger{paho.NewDefaultPinger(), c}, PacketTimeout: never,
+		Conn: s.conn, Session: s.state, AuthHandler: noAuth{}, PingHandler: pinger{paho.NewDefaultPinger(), s.conn}, PacketTimeout: never,
 		OnClientError: s.failed,
 	})
 	return s
 }
+
+// acknowledged is the call of frames.
+func (s *session) acknowledged(id uint16, reason byte) { s.state.acknowledged(id, reason) }
 
 // failed is paho's call when it has ended the connection.
 func (s *session) failed(err error) {

@@ -169,6 +169,16 @@ func (s *state) PacketReceived(recv *packets.ControlPacket, _ chan<- *packets.Pu
 	return nil
 }
 
+// acknowledged ends the flight of a publish with QoS 1.
+func (s *state) acknowledged(id uint16, reason byte) {
+	s.answered(id, &packets.ControlPacket{
+		FixedHeader: packets.FixedHeader{Type: packets.PUBACK},
+		Content:     &packets.Puback{Properties: noProperties, PacketID: id, ReasonCode: reason},
+	})
+}
+
+var noProperties = &packets.Properties{}
+
 // halfway goes on with a publish of QoS 2, or ends it if it was refused.
 func (s *state) halfway(p *packets.Pubrec, recv *packets.ControlPacket) {
 	if p.ReasonCode >= reasonFailure {
