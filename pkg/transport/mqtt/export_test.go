@@ -21,13 +21,22 @@ func Decode(p *paho.Publish) (*event.Event, error) { return decode(p) }
 
 // ReadPublishes reads packets as a session does, until there is no more, and
 // returns the PUBLISH packets among them; limit as in Options.MaxPacketBytes.
-func ReadPublishes(wire []byte, limit int) ([]*paho.Publish, error) {
-	var all []*paho.Publish
-	f := newFrames(bytes.NewReader(wire), limit, func(p *paho.Publish) { all = append(all, p) }, func(uint16, byte) {})
+func ReadPublishes(wire []byte, limit int) (all []*paho.Publish, err error) {
+	err = readFrames(newFrames(bytes.NewReader(wire), limit, func(p *paho.Publish) { all = append(all, p) }, func(*packets.Puback) {}))
+	return all, err
+}
+
+// ReadPubacks is ReadPublishes for PUBACK packets.
+func ReadPubacks(wire []byte) (all []*packets.Puback, err error) {
+	err = readFrames(newFrames(bytes.NewReader(wire), 0, func(*paho.Publish) {}, func(p *packets.Puback) { all = append(all, p) }))
+	return all, err
+}
+
+func readFrames(f *frames) error {
 	f.greeted = true
 	for {
 		if _, err := f.read(make([]byte, 64)); err != nil {
-			return all, err
+			return err
 		}
 	}
 }

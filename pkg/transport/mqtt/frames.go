@@ -14,21 +14,20 @@ import (
 // eager is the largest packet that gets its memory before it has come.
 const eager = 1 << 20
 
-// frames divides what is read into packets. Each PUBLISH, and each PUBACK that
-// says no more than a reason, is parsed here and handed to published and
-// acknowledged; the others are left to paho. The size of a packet is looked at
-// before there is memory for it.
+// frames divides what is read into packets. Each PUBLISH and each PUBACK is
+// parsed here and handed to published and acknowledged; the others are left to
+// paho. The size of a packet is looked at before there is memory for it.
 type frames struct {
 	in           *bufio.Reader
 	limit        int // bytes of the largest packet; 0 = MQTT's own
 	published    func(*paho.Publish)
-	acknowledged func(id uint16, reason byte)
+	acknowledged func(*packets.Puback)
 
 	greeted bool
 	left    int // bytes of the current packet that paho has not read yet
 }
 
-func newFrames(in io.Reader, limit int, published func(*paho.Publish), acknowledged func(id uint16, reason byte)) *frames {
+func newFrames(in io.Reader, limit int, published func(*paho.Publish), acknowledged func(*packets.Puback)) *frames {
 	return &frames{
 		in: bufio.NewReaderSize(in, bufferSize), limit: orDefault(limit, maxPacketSize),
 		published: published, acknowledged: acknowledged,
@@ -55,19 +54,24 @@ func (f *frames) next() error {
 		return err
 	case header+remaining > f.limit:
 		return fmt.Errorf("a packet of %d bytes came, and the limit is %d", header+remaining, f.limit)
-	case first>>4 == packets.PUBLISH:
-		return f.publish(first, header, remaining)
-	case first == packets.PUBACK<<4 && (remaining == 2 || remaining == 3):
-		return f.puback(header, remaining)
+	case first>>4 != packets.PUBLISH && first>>4 != packets.PUBACK:
+		f.left = header + remaining
+		return nil
 	}
-	f.left = header + remaining
-	return nil
-}
-
-func (f *frames) publish(first byte, header, remaining int) error {
 	_, _ = f.in.Discard(header) // it is in the buffer
 	body, err := f.body(remaining)
 	if err != nil {
+		return err
+	}
+	return f.parse(first, body)
+}
+
+func (f *frames) parse(first byte, body []byte) error {
+	if first>>4 == packets.PUBACK {
+		p, err := parsePuback(body)
+		if err == nil {
+			f.acknowledged(p)
+		}
 		return err
 	}
 	p, err := parsePublish(first, body)
@@ -75,23 +79,6 @@ func (f *frames) publish(first byte, header, remaining int) error {
 		f.published(p)
 	}
 	return err
-}
-
-// puback reads a PUBACK without properties (MQTT 5, 3.4.2): an id, and a reason
-// if it is not success.
-func (f *frames) puback(header, remaining int) error {
-	packet, err := f.in.Peek(header + remaining)
-	if err != nil {
-		return err
-	}
-	fields := reader{rest: packet[header:]}
-	id, reason := uint16(fields.uint16()), byte(0)
-	if remaining > 2 {
-		reason = fields.rest[0]
-	}
-	_, _ = f.in.Discard(len(packet))
-	f.acknowledged(id, reason)
-	return nil
 }
 
 // header looks at the type, and at the variable byte integer that follows it

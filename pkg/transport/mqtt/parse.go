@@ -8,7 +8,10 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 )
 
-var errMalformed = errors.New("a malformed PUBLISH came")
+var (
+	errMalformed = errors.New("a malformed PUBLISH came")
+	errBadPuback = errors.New("a malformed PUBACK came")
+)
 
 // parsePublish reads a PUBLISH packet (MQTT 5, 3.3) from the first byte of its
 // header and what follows the length. It stands in for paho's reader, which
@@ -33,6 +36,45 @@ func parsePublish(first byte, body []byte) (*paho.Publish, error) {
 		return nil, errMalformed
 	}
 	return p, nil
+}
+
+// parsePuback reads a PUBACK packet (MQTT 5, 3.4) from what follows the length:
+// an id, and if there is more than success to say, a reason and properties.
+func parsePuback(body []byte) (*packets.Puback, error) {
+	p := &packets.Puback{Properties: noProperties}
+	r := reader{rest: body}
+	p.PacketID = uint16(r.uint16())
+	if len(r.rest) > 0 {
+		p.ReasonCode = r.bytes(1)[0]
+	}
+	if len(r.rest) > 0 {
+		properties := reader{rest: r.bytes(r.varint())}
+		p.Properties = properties.said()
+		r.failed = r.failed || properties.failed
+	}
+	if r.failed || p.PacketID == 0 || len(r.rest) > 0 {
+		return nil, errBadPuback
+	}
+	return p, nil
+}
+
+var noProperties = &packets.Properties{}
+
+// said is the reason string among the properties of an answer.
+func (r *reader) said() *packets.Properties {
+	said := noProperties
+	for len(r.rest) > 0 {
+		switch r.bytes(1)[0] {
+		case packets.PropReasonString:
+			said = &packets.Properties{ReasonString: r.string()}
+		case packets.PropUser:
+			r.bytes(r.uint16())
+			r.bytes(r.uint16())
+		default:
+			r.rest, r.failed = nil, true
+		}
+	}
+	return said
 }
 
 // reader takes fields off the front of bytes; once one is missing, failed is

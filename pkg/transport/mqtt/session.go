@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
 	"github.com/pillion-dev/pillion/pkg/transport"
@@ -67,7 +68,7 @@ func newSession(d *Driver, stream, tcp net.Conn) *session {
 }
 
 // acknowledged is the call of frames.
-func (s *session) acknowledged(id uint16, reason byte) { s.state.acknowledged(id, reason) }
+func (s *session) acknowledged(p *packets.Puback) { s.state.acknowledged(p) }
 
 // failed is paho's call when it has ended the connection.
 func (s *session) failed(err error) {

@@ -170,14 +170,9 @@ func (s *state) PacketReceived(recv *packets.ControlPacket, _ chan<- *packets.Pu
 }
 
 // acknowledged ends the flight of a publish with QoS 1.
-func (s *state) acknowledged(id uint16, reason byte) {
-	s.answered(id, &packets.ControlPacket{
-		FixedHeader: packets.FixedHeader{Type: packets.PUBACK},
-		Content:     &packets.Puback{Properties: noProperties, PacketID: id, ReasonCode: reason},
-	})
+func (s *state) acknowledged(p *packets.Puback) {
+	s.answered(p.PacketID, &packets.ControlPacket{FixedHeader: packets.FixedHeader{Type: packets.PUBACK}, Content: p})
 }
-
-var noProperties = &packets.Properties{}
 
 // halfway goes on with a publish of QoS 2, or ends it if it was refused.
 func (s *state) halfway(p *packets.Pubrec, recv *packets.ControlPacket) {
