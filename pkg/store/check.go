@@ -39,7 +39,7 @@ type check struct {
 }
 
 func (s *Store) newCheck(tx *bbolt.Tx) *check {
-	c := &check{s: s, tx: tx, state: s.memory.state, journal: newContents()}
+	c := &check{s: s, tx: tx, state: s.memory.state}
 	for _, g := range s.memory.generations() {
 		c.journal.merge(&g.contents)
 	}

@@ -110,10 +110,11 @@ var paused sync.Map
 func SampleFrame() []byte {
 	key := resource.Key{DataType: "a.b.c.d", Source: "s", Cluster: "c", ID: "i"}
 	value, none := []byte("value"), []byte{}
-	c := newContents()
-	c.records[key] = &staged{encoded: []byte(`{"r":"1"}`), payloads: payloads{&value, nil, &none}}
+	c := contents{}
+	c.putRecord(key, &staged{encoded: []byte(`{"r":"1"}`), payloads: payloads{&value, nil, &none}})
 	c.lines = []logLine{{7, Deleted, key, &LastSeen{Version: 3}}}
-	c.settings["set"], c.settings["removed"] = value, nil
+	c.set("set", value)
+	c.set("removed", nil)
 	frame, err := encodeFrame(nil, &c, &state{Head: 9, Visible: 7, SequenceCeiling: 1 << 60})
 	if err != nil {
 		panic(err)

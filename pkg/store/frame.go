@@ -141,16 +141,16 @@ var errShort = errors.New("cut short")
 // decodeFrame reads a body into c and st. The slices of c are parts of b. The
 // Metas are not decoded.
 func decodeFrame(b []byte, st *state) (contents, error) {
-	r, c := &body{b: b}, newContents()
+	r, c := &body{b: b}, contents{}
 	r.state(st)
 	for range r.count() {
-		r.record(c.records)
+		r.record(&c)
 	}
 	for range r.count() {
 		c.lines = append(c.lines, r.line())
 	}
 	for range r.count() {
-		r.setting(c.settings)
+		r.setting(&c)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.err = fmt.Errorf("%d bytes too many", len(r.b))
@@ -209,7 +209,7 @@ func (r *body) state(st *state) {
 	st.HeadCeiling, st.SequenceCeiling = resource.Revision(r.number()), int64(r.number())
 }
 
-func (r *body) record(records map[resource.Key]*staged) {
+func (r *body) record(into *contents) {
 	key, err := decodeKey(r.field())
 	if r.err == nil && err != nil {
 		r.fail(err)
@@ -226,7 +226,7 @@ func (r *body) record(records map[resource.Key]*staged) {
 		}
 	}
 	if r.err == nil {
-		records[key] = st
+		into.putRecord(key, st)
 	}
 }
 
@@ -243,13 +243,13 @@ func (r *body) line() logLine {
 	return line
 }
 
-func (r *body) setting(settings map[string][]byte) {
+func (r *body) setting(into *contents) {
 	name := string(r.field())
 	var value []byte
 	if r.byte() != 0 {
 		value = append([]byte{}, r.field()...)
 	}
 	if r.err == nil {
-		settings[name] = value
+		into.set(name, value)
 	}
 }

@@ -19,7 +19,7 @@ type generation struct {
 }
 
 func newGeneration(segment *segment, st state) *generation {
-	return &generation{contents: newContents(), segment: segment, state: st}
+	return &generation{segment: segment, state: st}
 }
 
 // merge puts later changes on top, and copies payloads, which are the callers'.
@@ -28,14 +28,14 @@ func (c *contents) merge(later *contents) {
 		own := staged{change.meta, change.encoded, change.payloads.clone()}
 		earlier := c.records[key]
 		if earlier == nil {
-			c.records[key] = &own
+			c.putRecord(key, &own)
 			continue
 		}
 		earlier.meta, earlier.encoded = own.meta, own.encoded
 		earlier.payloads.merge(own.payloads)
 	}
 	for name, value := range later.settings {
-		c.settings[name] = value
+		c.set(name, value)
 	}
 	c.lines = append(c.lines, later.lines...)
 }

@@ -42,7 +42,8 @@ func (p *payloads) size() (n int) {
 	return n
 }
 
-// clone copies the changes out of slices that are the caller's.
+// clone copies the changes out of slices that are the caller's, and may be small
+// parts of large ones.
 func (p payloads) clone() payloads {
 	for i, change := range p {
 		if change != nil {
@@ -70,19 +71,29 @@ func spotOf(k resource.Key) spot { return spot{placeOf(k.Group()), k.ID} }
 
 // contents are changes that become durable together.
 type contents struct {
-	records  map[resource.Key]*staged
-	settings map[string][]byte // nil removes
-	lines    []logLine         // in the order of their revisions
+	records  map[resource.Key]*staged // nil: none yet
+	settings map[string][]byte        // nil: none yet; a nil value removes
+	lines    []logLine                // in the order of their revisions
 }
 
-func newContents() contents {
-	return contents{records: make(map[resource.Key]*staged), settings: make(map[string][]byte)}
+func (c *contents) putRecord(key resource.Key, st *staged) {
+	if c.records == nil {
+		c.records = make(map[resource.Key]*staged)
+	}
+	c.records[key] = st
+}
+
+func (c *contents) set(name string, value []byte) {
+	if c.settings == nil {
+		c.settings = make(map[string][]byte)
+	}
+	c.settings[name] = value
 }
 
 // overlay is what was staged and is not on disk yet.
 type overlay struct {
 	contents
-	sources map[spot][]string // of records
+	sources map[spot][]string // of records; nil: none yet
 	changes []Change
 	size    int // bytes of payloads and Metas
 
@@ -93,12 +104,7 @@ type overlay struct {
 }
 
 func newOverlay(head, visible resource.Revision) overlay {
-	return overlay{
-		contents: newContents(),
-		sources:  make(map[spot][]string),
-		head:     head,
-		visible:  visible,
-	}
+	return overlay{head: head, visible: visible}
 }
 
 // stage puts a change of a record on top of what is staged for it.
@@ -107,8 +113,11 @@ func (o *overlay) stage(key resource.Key, change staged) {
 	earlier := o.records[key]
 	if earlier == nil {
 		at := spotOf(key)
+		if o.sources == nil {
+			o.sources = make(map[spot][]string)
+		}
 		o.sources[at] = append(o.sources[at], key.Source)
-		o.records[key] = &change
+		o.putRecord(key, &change)
 		return
 	}
 	earlier.meta, earlier.encoded = change.meta, change.encoded
@@ -116,7 +125,7 @@ func (o *overlay) stage(key resource.Key, change staged) {
 }
 
 func (o *overlay) set(name string, value []byte) {
-	o.settings[name] = value
+	o.contents.set(name, value)
 	o.size += len(name) + len(value)
 }
 

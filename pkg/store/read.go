@@ -67,8 +67,8 @@ func errNotFound(key resource.Key) error {
 	return resource.Errorf(resource.NotFound, "there is no resource %s", key)
 }
 
-// Get is a record with its payloads, tombstones included; resource.NotFound if
-// there is none.
+// Get is a record with its payloads, which must not be changed, tombstones
+// included; resource.NotFound if there is none.
 func (s *Store) Get(key resource.Key) (*Record, error) {
 	s.memory.mu.RLock()
 	m, changes := s.index.meta(key), s.memory.changes(key)
@@ -86,15 +86,15 @@ func (s *Store) Get(key resource.Key) (*Record, error) {
 	return r, err
 }
 
-// readRecord copies the payloads of a record: those that have changed, and the
-// others out of the file.
+// readRecord gives the payloads of a record: those that have changed, and the
+// others, copied out of the file.
 func readRecord(tx *bbolt.Tx, m *Meta, changes payloads) (r *Record, err error) {
 	err = guard(func() error {
 		r = &Record{Meta: m}
 		name := encodeKey(m.Key)
 		for kind, field := range r.fields() {
 			if change := changes[kind]; change != nil {
-				*field = bytes.Clone(*change)
+				*field = *change
 			} else {
 				*field = bytes.Clone(tx.Bucket(payloadBuckets[kind]).Get(name))
 			}

@@ -23,7 +23,7 @@ func (s *Store) replay(isNew, lossy bool) (*replayed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &replayed{contents: newContents(), numbers: numbers, next: max(s.memory.state.Segment, 1)}
+	r := &replayed{numbers: numbers, next: max(s.memory.state.Segment, 1)}
 	if len(numbers) == 0 {
 		return r, nil
 	}
