@@ -43,7 +43,7 @@ func story(t *testing.T, p reconnect.Policy, session reconnect.Session, f func(w
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, start: time.Now(), log: &bytes.Buffer{}, session: session}
-		w.loop = reconnect.NewLoop(p, slog.New(slog.NewTextHandler(w.log, nil)))
+		w.loop = reconnect.NewLoop(p, slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		w.loop.OnChange(w.changed)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)

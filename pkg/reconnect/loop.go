@@ -122,7 +122,7 @@ func (l *Loop) settle(ctx context.Context, e end) {
 		wait = byPolicy
 	}
 	next := now.Add(wait)
-	l.log.Warn(e.message(), "error", e.err, "attempt", attempt, "nextTry", next)
+	l.log.Log(ctx, l.outage.level(e, now), e.message(), "error", e.err, "attempt", attempt, "nextTry", next)
 	l.change(func(s *State) { s.Phase, s.LastError, s.NextTry = Waiting, e.err.Error(), next })
 	l.wait(ctx, wait, fixed)
 }

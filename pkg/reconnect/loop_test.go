@@ -41,7 +41,7 @@ func TestTheStateTellsTheStory(t *testing.T) {
 
 func TestEachTryIsLoggedOnce(t *testing.T) {
 	story(t, exact(), down, func(w *world) {
-		w.pass(sec) // tries at 0, 0.1, 0.3 and 0.7 s
+		w.pass(sec) // tries at 0, 0.1, 0.3 and 0.7 s; the cause stays, so the first is a warning
 		w.become(upFor(11 * sec))
 		w.pass(2 * sec)
 		w.become(up)
@@ -50,7 +50,8 @@ func TestEachTryIsLoggedOnce(t *testing.T) {
 			n     int
 			parts []string
 		}{
-			{4, []string{"level=WARN", `msg="connection failed"`, `error="the broker is down"`, "attempt=", "nextTry="}},
+			{1, []string{"level=WARN", `msg="connection failed"`, `error="the broker is down"`, "attempt=1", "nextTry="}},
+			{3, []string{"level=DEBUG", `msg="connection failed"`, `error="the broker is down"`, "attempt=", "nextTry="}},
 			{1, []string{`msg="connection failed"`, "attempt=4"}},
 			{1, []string{"level=WARN", `msg="connection lost"`, `error="the broker is down"`, "attempt=5", "nextTry="}},
 			{1, []string{"level=INFO", "msg=connected", "broker=broker:1883", "attempt=5"}},
@@ -60,6 +61,20 @@ func TestEachTryIsLoggedOnce(t *testing.T) {
 			if got := w.logged(want.parts...); got != want.n {
 				t.Errorf("%d lines of %q, want %d:\n%s", got, want.parts, want.n, w.log)
 			}
+		}
+	})
+}
+
+func TestACauseThatStaysIsAWarningEachMinute(t *testing.T) {
+	story(t, exact(), down, func(w *world) {
+		w.pass(3*time.Minute + sec)
+		if n := w.logged("level=WARN"); n < 3 || n > 4 { // tries become rare after the first minute
+			t.Errorf("%d warnings in 3 minutes", n)
+		}
+		w.become(func(context.Context, func(string)) error { return errors.New("another cause") })
+		w.pass(2 * time.Minute)
+		if n := w.logged("level=WARN", "another cause"); n < 1 || n > 2 {
+			t.Errorf("%d warnings of another cause", n)
 		}
 	})
 }

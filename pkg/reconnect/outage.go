@@ -1,12 +1,30 @@
 package reconnect
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // outage is the time without a session that holds.
 type outage struct {
 	began    time.Time
 	failures int           // sessions that did not hold
 	bound    time.Duration // of the latest wait; 0 = none yet
+	told     string        // why the latest try that was warned of has failed
+	toldAt   time.Time
+}
+
+// tellEvery is how often a cause that stays is warned of.
+const tellEvery = time.Minute
+
+// level is how loud the end of a session is: a new cause, and one that has
+// lasted for another minute, is a warning.
+func (o *outage) level(e end, now time.Time) slog.Level {
+	if cause := e.err.Error(); e.wasUp || cause != o.told || now.Sub(o.toldAt) >= tellEvery {
+		o.told, o.toldAt = cause, now
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // after takes in how a session ended, and returns the wait before the next.
