@@ -19,6 +19,7 @@ func (l *loader) complete(c *Config) {
 	l.completeBroker(&c.MQTT)
 	l.completeTopics(c)
 	l.completeLimits(&c.Limits)
+	l.completeHandlers(c)
 	l.checkOrder(c)
 	l.checkSocket(&c.API)
 	l.warnOfReaders()

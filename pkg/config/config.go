@@ -2,7 +2,9 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -20,6 +22,7 @@ type Config struct {
 	DataTypes     []resource.DataType
 	State         State
 	API           API
+	Handlers      []Handler
 	Queue         Queue
 	Reconnect     Reconnect
 	Limits        Limits
@@ -141,7 +144,11 @@ type Log struct {
 // as written there: relative ones are relative to the working directory.
 func (c *Config) Files() []string {
 	m := &c.MQTT
-	return uniqueFiles(c.path, m.ConfigFile, m.PasswordFile, m.CAFile, m.ClientCertFile, m.ClientKeyFile)
+	files := []string{c.path, m.ConfigFile, m.PasswordFile, m.CAFile, m.ClientCertFile, m.ClientKeyFile}
+	for _, h := range c.Handlers {
+		files = append(files, slices.Sorted(maps.Values(h.HeadersFrom))...)
+	}
+	return uniqueFiles(files...)
 }
 
 func uniqueFiles(paths ...string) []string {

@@ -31,7 +31,7 @@ func (l *loader) schema(c *Config) section {
 			"format": set(&c.Log.Format, oneOf(FormatText, FormatJSON)),
 		},
 		"probes":   section{"listen": notYet{}},
-		"handlers": notYet{},
+		"handlers": handlerList{&c.Handlers},
 		"grpc":     notYet{},
 		"kafka":    notYet{},
 		"kube":     notYet{},

@@ -40,6 +40,8 @@ type Queues interface {
 	Queue(name string) (resource.QueueStats, error)
 	Dead(queue string) ([]resource.DeadItem, error)
 	RetryDead(ctx context.Context, req resource.RequeueRequest) (retried int, err error)
+	// DropDead takes dead keys for done.
+	DropDead(ctx context.Context, req resource.RequeueRequest) (dropped int, err error)
 }
 
 // Control is what the calls about the sidecar itself need.

@@ -61,15 +61,12 @@ func (s *Server) answerLease(w http.ResponseWriter, r *request) error {
 	if err := checkJSONType(r.Header); err != nil {
 		return err
 	}
-	body, err := s.readBody(w, r, s.maxResourceBytes()+controlBodyBytes)
+	body, err := s.readBody(w, r, s.MaxResultBytes())
 	if err != nil {
 		return err
 	}
-	result, err := decodeResult(body)
+	result, err := s.result(body)
 	if err != nil {
-		return err
-	}
-	if err := s.checkSize("the status", result.Status); err != nil {
 		return err
 	}
 	if err := s.backend.Answer(r.Context(), r.PathValue("lease"), result); err != nil {

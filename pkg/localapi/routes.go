@@ -57,6 +57,7 @@ func (s *Server) table() []Route {
 		{Method: "POST", Pattern: queue + "/requeue", handle: s.requeue},
 		{Method: "GET", Pattern: queue + "/dead", handle: s.listDead},
 		{Method: "POST", Pattern: queue + "/dead/retry", handle: s.retryDead},
+		{Method: "POST", Pattern: queue + "/dead/drop", handle: s.dropDead},
 		{Method: "POST", Pattern: "/v1/leases/{lease}", handle: s.answerLease},
 
 		{Method: "POST", Pattern: "/v1/resync", handle: s.resync},

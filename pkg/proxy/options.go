@@ -26,6 +26,7 @@ type Options struct {
 	Driver  transport.Driver
 	Live    Live
 	Config  func() resource.ConfigStatus // nil = none
+	Busy    func() bool                  // work whose results are to come: the end waits for it, within the grace time; nil = never
 	Metrics prometheus.Registerer        // nil = not registered
 	Log     *slog.Logger
 }

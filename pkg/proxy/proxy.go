@@ -194,15 +194,20 @@ func (p *Proxy) Shutdown() { p.stopOnce.Do(func() { close(p.stop) }) }
 // Stopping is closed when Shutdown has been called.
 func (p *Proxy) Stopping() <-chan struct{} { return p.stop }
 
-// drain waits until the outbox is empty, the connection is gone or the grace
-// time has passed.
+// drain waits until nobody is busy and the outbox is empty or the connection
+// gone, or the grace time has passed.
 func (p *Proxy) drain(grace time.Duration) {
 	deadline := time.Now().Add(grace)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for p.online.Load() && !p.outbox.idle() && time.Now().Before(deadline) {
+	for p.owes() && time.Now().Before(deadline) {
 		<-tick.C
 	}
+}
+
+// owes tells whether there is, or may yet be, something to publish.
+func (p *Proxy) owes() bool {
+	return p.opts.Busy != nil && p.opts.Busy() || p.online.Load() && !p.outbox.idle()
 }
 
 // Reconfigure puts new settings in effect. The driver is used for the next

@@ -154,11 +154,11 @@ func (w *work) answer(tx *store.Tx, l queue.Lease[resource.Key], r resource.Work
 	switch {
 	case r.Result == resource.ResultExtend:
 		return func() { w.queue.Extend(l.ID, orElse(r.LeaseFor, l.For)) }, nil
-	case failed && w.givesUp(l.Attempt, r):
+	case failed && w.givesUp(l, r):
 		w.bury(tx, l, r.Error)
 		return func() { w.queue.Done(l.ID) }, nil
 	case failed:
-		return func() { w.queue.Retry(l.ID, r.RequeueAfter) }, nil
+		return func() { w.queue.Fail(l.ID, failureOf(r)) }, nil
 	case r.RequeueAfter > 0:
 		return func() { w.queue.Later(l.ID, r.RequeueAfter) }, nil
 	case h.deleting && !r.Deleted && w.opts.Role == resource.Agent && w.sameLife(tx, l.Key, h):
@@ -205,9 +205,15 @@ func (w *work) finish(tx *store.Tx, key resource.Key, h *handout) {
 	tx.Put(done, store.Write{})
 }
 
-func (w *work) givesUp(attempt int, r resource.WorkResult) bool {
+// givesUp tells whether this failure is the last. Those without an answer do
+// not count: an app that is away must not cost its keys.
+func (w *work) givesUp(l queue.Lease[resource.Key], r resource.WorkResult) bool {
 	most := w.live.Load().Retry.Most
-	return r.NoRetry || most > 0 && attempt >= most
+	return r.NoRetry || most > 0 && !r.Unanswered && l.Attempt-l.Excused >= most
+}
+
+func failureOf(r resource.WorkResult) queue.Failure {
+	return queue.Failure{After: r.RequeueAfter, AtLeast: r.RetryAfter, Excused: r.Unanswered}
 }
 
 // bury gives a key up until it changes or is retried by hand.
@@ -229,10 +235,28 @@ func (p *Proxy) Requeue(ctx context.Context, req resource.RequeueRequest) (int, 
 
 // RetryDead puts one dead key or all of them into the queue again.
 func (p *Proxy) RetryDead(ctx context.Context, req resource.RequeueRequest) (int, error) {
-	return p.revive(ctx, req, func(m *store.Meta) bool { return m.Queue.Dead != nil })
+	return p.revive(ctx, req, isDead)
 }
 
+// DropDead takes one dead key or all of them for done: they come back when
+// they change.
+func (p *Proxy) DropDead(ctx context.Context, req resource.RequeueRequest) (int, error) {
+	return p.remark(ctx, req, isDead, func(_ *store.Tx, m *store.Meta) {
+		m.Queue.Dead, m.Queue.Done, m.Queue.Reasons = nil, m.Queue.Queued, nil
+	})
+}
+
+func isDead(m *store.Meta) bool { return m.Queue.Dead != nil }
+
 func (p *Proxy) revive(ctx context.Context, req resource.RequeueRequest, fits func(*store.Meta) bool) (int, error) {
+	return p.remark(ctx, req, fits, func(tx *store.Tx, m *store.Meta) {
+		queued(tx, m, reasonRequeued)
+		m.Queue.Queued = tx.TakeRevision()
+	})
+}
+
+// remark changes the marks of the keys that fit, and returns how many did.
+func (p *Proxy) remark(ctx context.Context, req resource.RequeueRequest, fits func(*store.Meta) bool, change func(*store.Tx, *store.Meta)) (int, error) {
 	if err := p.checkQueue(req.Queue); err != nil {
 		return 0, err
 	}
@@ -240,27 +264,29 @@ func (p *Proxy) revive(ctx context.Context, req resource.RequeueRequest, fits fu
 	if err != nil {
 		return 0, err
 	}
-	revived := 0
+	remarked := 0
 	for chunk := range slices.Chunk(keys, chunkSize) {
+		changed := 0
 		err := p.store.Update(ctx, func(tx *store.Tx) error {
+			changed = 0
 			for _, key := range chunk {
 				m := tx.Meta(key)
 				if m == nil || !fits(m) {
 					continue
 				}
-				again := *m
-				queued(tx, &again, reasonRequeued)
-				again.Queue.Queued = tx.TakeRevision()
-				tx.Put(again, store.Write{})
+				marked := *m
+				change(tx, &marked)
+				tx.Put(marked, store.Write{})
+				changed++
 			}
 			return nil
 		})
 		if err != nil {
-			return revived, err
+			return remarked, err
 		}
-		revived += len(chunk)
+		remarked += changed
 	}
-	return revived, nil
+	return remarked, nil
 }
 
 // chunkSize bounds what one Update changes when a call changes many resources.

@@ -23,7 +23,7 @@ func (q *Queue[K]) Claim(id string) (l Lease[K], ok bool) {
 // back only if Add was called meanwhile.
 func (q *Queue[K]) Done(id string) {
 	q.answer(id, func(e *entry[K], again, now time.Time) {
-		e.failures = 0
+		e.forgive()
 		if again.IsZero() {
 			q.forget(e)
 			return
@@ -35,14 +35,17 @@ func (q *Queue[K]) Done(id string) {
 // Retry says that handling the key failed. It comes back after the time given
 // or, if that is not positive, when the retry settings say; an Add meanwhile
 // brings it back at once.
-func (q *Queue[K]) Retry(id string, after time.Duration) {
+func (q *Queue[K]) Retry(id string, after time.Duration) { q.Fail(id, Failure{After: after}) }
+
+// Fail is Retry for a failure of which more is known.
+func (q *Queue[K]) Fail(id string, f Failure) {
 	q.answer(id, func(e *entry[K], again, now time.Time) {
-		e.failures++
+		e.fail(f, now)
 		q.metrics.retries++
 		if again.IsZero() || again.After(now) {
-			again = earlier(again, now.Add(q.retryWait(e.failures, after, now)))
+			again = earlier(again, now.Add(q.retryWait(e.failures, f.After, now)))
 		}
-		q.makeDue(e, again, now)
+		q.makeDue(e, later(again, e.floor), now)
 	})
 }
 
@@ -51,7 +54,7 @@ func (q *Queue[K]) Retry(id string, after time.Duration) {
 // forgotten.
 func (q *Queue[K]) Later(id string, after time.Duration) {
 	q.answer(id, func(e *entry[K], again, now time.Time) {
-		e.failures = 0
+		e.forgive()
 		q.makeDue(e, earlier(again, now.Add(after)), now)
 	})
 }
@@ -116,6 +119,14 @@ func (q *Queue[K]) claimed(id string) *entry[K] {
 func (q *Queue[K]) resume(e *entry[K], lapses time.Time) {
 	e.place = leased
 	q.schedule(e, lapses)
+}
+
+// later is the later of two times.
+func later(t, u time.Time) time.Time {
+	if u.After(t) {
+		return u
+	}
+	return t
 }
 
 // earlier is the earlier of two times, of which the first may be unset.

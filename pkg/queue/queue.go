@@ -85,7 +85,8 @@ func (q *Queue[K]) SetOptions(o Options) {
 
 // Add says that there is work for key. It is ready now, also if it was waiting
 // for a retry; if it is leased, it is ready after the answer. A key that is
-// ready already keeps its place, and those who wait are asked again.
+// ready already keeps its place, and those who wait are asked again. Nothing
+// brings a key back before the least time that a Failure has asked for.
 func (q *Queue[K]) Add(key K) { q.AddAfter(key, 0) }
 
 // AddAfter is Add for a time to come. A key that is due earlier stays so.
@@ -93,7 +94,8 @@ func (q *Queue[K]) AddAfter(key K, d time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
-	e, due := q.entry(key), now.Add(max(d, 0))
+	e := q.entry(key)
+	due := later(now.Add(max(d, 0)), e.floor)
 	switch {
 	case e.lease != nil:
 		e.lease.note(due)
@@ -116,7 +118,8 @@ func (q *Queue[K]) Remove(key K) {
 	switch {
 	case e == nil:
 	case e.lease != nil:
-		e.lease.again, e.lease.removed, e.failures = time.Time{}, true, 0
+		e.lease.again, e.lease.removed = time.Time{}, true
+		e.forgive()
 	default:
 		q.forget(e)
 	}

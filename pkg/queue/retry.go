@@ -2,6 +2,13 @@ package queue
 
 import "time"
 
+// Failure is what is known of a failure besides that it was one.
+type Failure struct {
+	After   time.Duration // come back after so long, in place of what the retry settings say; 0 = not asked
+	AtLeast time.Duration // come back no sooner, even if it is added; 0 = not asked
+	Excused bool          // it says nothing about the key: counted in Lease.Excused too
+}
+
 // retryWait is how long a key waits after its n-th failure in a row. Without a
 // wait that was asked for it is the longer of the key's own, which doubles
 // with each failure, and what the rate over all keys allows: as the default

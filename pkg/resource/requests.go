@@ -143,6 +143,10 @@ type WorkResult struct {
 	NoRetry      bool            // retry:false: the key becomes dead
 	Status       json.RawMessage // stored and published as of the leased version
 	Deleted      bool            // confirms a deletion
+
+	// Of push, with failed; not in what an app answers.
+	RetryAfter time.Duration // the least delay that the app asked for by HTTP
+	Unanswered bool          // the app gave no answer: queue.retryMax does not count it
 }
 
 // RequeueRequest puts keys back into a queue.
@@ -182,6 +186,7 @@ type Status struct {
 	Resources  ResourceCounts   `json:"resources"`
 	Config     ConfigStatus     `json:"config"`
 	Store      StoreStatus      `json:"store"`
+	Handlers   []HandlerStatus  `json:"handlers,omitempty"`
 }
 
 // ConnectionStatus is the state of the broker connection.
@@ -230,6 +235,15 @@ type ConfigStatus struct {
 type StoreStatus struct {
 	Synced []Scope `json:"synced"`
 	Bytes  int64   `json:"bytes"`
+}
+
+// HandlerStatus is the state of a push handler.
+type HandlerStatus struct {
+	Name      string `json:"name"`
+	URL       string `json:"url"` // without its query, which may hold a secret
+	Up        bool   `json:"up"`  // as far as the last call or probe has shown
+	InFlight  int    `json:"inFlight"`
+	LastError string `json:"lastError"` // why it is not up, or why the last call failed
 }
 
 // Check is one part of readiness; Err is nil when it is ready.

@@ -199,22 +199,35 @@ func (b *Backend) Dead(queue string) ([]resource.DeadItem, error) {
 
 // RetryDead is localapi.Queues.
 func (b *Backend) RetryDead(_ context.Context, req resource.RequeueRequest) (int, error) {
+	return b.takeDead(req, func(key resource.Key) { b.work.add(key, "retry") })
+}
+
+// DropDead is localapi.Queues.
+func (b *Backend) DropDead(_ context.Context, req resource.RequeueRequest) (int, error) {
+	return b.takeDead(req, func(resource.Key) {})
+}
+
+// takeDead takes keys from the dead ones. The lock is held during then.
+func (b *Backend) takeDead(req resource.RequeueRequest, then func(resource.Key)) (int, error) {
 	if err := known(req.Queue); err != nil {
 		return 0, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	retried := 0
+	taken := 0
 	b.work.dead = slices.DeleteFunc(b.work.dead, func(item resource.DeadItem) bool {
 		if !req.All && !fitsKey(*req.Key, item.Key) {
 			return false
 		}
-		retried++
-		b.work.add(item.Key, "retry")
+		taken++
+		then(item.Key)
 		return true
 	})
 	b.wake()
-	return retried, nil
+	if taken == 0 && !req.All {
+		return 0, resource.Errorf(resource.NotFound, "there is no resource %s", req.Key)
+	}
+	return taken, nil
 }
 
 func (b *Backend) countLeasing(n int) {

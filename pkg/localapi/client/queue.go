@@ -114,6 +114,13 @@ func (c *Client) Dead(ctx context.Context, queue string) ([]resource.DeadItem, e
 	return answer.Items, err
 }
 
+// DropDead takes one dead key, or all, for done and returns how many.
+func (c *Client) DropDead(ctx context.Context, req resource.RequeueRequest) (dropped int, err error) {
+	var answer struct{ Dropped int }
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(req.Queue, "dead", "drop"), body: newRequeueBody(req)}, &answer)
+	return answer.Dropped, err
+}
+
 // RetryDead puts one dead key, or all, back to work and returns how many.
 func (c *Client) RetryDead(ctx context.Context, req resource.RequeueRequest) (retried int, err error) {
 	var answer struct{ Retried int }
