@@ -17,16 +17,19 @@ import (
 	"github.com/pillion-dev/pillion/pkg/config"
 	"github.com/pillion-dev/pillion/pkg/localapi"
 	"github.com/pillion-dev/pillion/pkg/proxy"
+	"github.com/pillion-dev/pillion/pkg/push"
+	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
 	"github.com/pillion-dev/pillion/pkg/transport/mqtt"
 )
 
 // App is one sidecar: what a configuration describes, wired together.
 //
-// Order of start: store, then the engine, then the socket, so that the first
-// request finds everything. Order of end: the engine drains and closes the
-// broker connection while the socket still answers; then the socket; the store
-// last, because all of them write to it.
+// Order of start: store, then the engine, then the socket and the push
+// handlers, so that the first request finds everything. Order of end: the
+// handlers take nothing more and finish their calls, and the engine publishes
+// their results and closes the broker connection, while the socket still
+// answers; then the socket; the store last, because all of them write to it.
 type App struct {
 	config   atomic.Pointer[config.Config] // in effect
 	level    *slog.LevelVar
@@ -34,6 +37,7 @@ type App struct {
 	store    *store.Store
 	driver   *mqtt.Driver
 	proxy    *proxy.Proxy
+	push     *push.Push
 	server   *localapi.Server
 	listener net.Listener
 	watcher  *config.Watcher
@@ -70,17 +74,22 @@ func (a *App) openEngine(cfg *config.Config) (err error) {
 		Role: cfg.Role, ID: cfg.ID, Cluster: cfg.Cluster, Version: version(),
 		Store: a.store, Driver: a.driver, Live: liveSettings(cfg),
 		Config: a.watcher.Status, Metrics: registry, Log: a.log,
+		Busy: func() bool { return a.push.Busy() },
 	})
 	if err != nil {
 		return err
 	}
 	a.server = localapi.New(localapi.Options{
-		Backend: a.proxy, Registerer: registry, Log: a.log,
+		Backend:    backend{a.proxy, func() []resource.HandlerStatus { return a.push.Status() }},
+		Registerer: registry, Log: a.log,
 		Metrics:          promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		MaxResourceBytes: func() int64 { return a.config.Load().Limits.MaxResourceBytes },
 		MaxWatchers:      func() int { return a.config.Load().Limits.MaxWatchers },
 		AllowedUIDs:      func() []uint32 { return a.config.Load().API.AllowedUIDs },
 	})
+	if err := a.openPush(cfg, registry); err != nil {
+		return err
+	}
 	a.listener, err = localapi.Listen(cfg.API.Socket, cfg.API.SocketMode)
 	return err
 }
@@ -93,6 +102,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopServing()
 	group.Go(func() error { return a.server.Serve(serving, a.listener) })
 	group.Go(func() error { return a.watcher.Run(serving, a.apply) })
+	group.Go(func() error { return a.runPush(ctx) })
 	group.Go(func() error {
 		defer stopServing()
 		return a.proxy.Run(ctx)
@@ -121,6 +131,7 @@ func (a *App) apply(changed *config.Config) error {
 	driver.Inherit(a.driver)
 	a.driver = driver
 	a.proxy.Reconfigure(liveSettings(changed), driver, config.NeedsReconnect(current, changed))
+	a.push.Set(pushHandlers(changed))
 	a.level.Set(changed.Log.Level)
 	a.config.Store(changed)
 	return nil

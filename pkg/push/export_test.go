@@ -1,0 +1,7 @@
+package push
+
+// For the tests of what decodes and encodes headers.
+var (
+	RetryAfter = retryAfter
+	Encode     = encode
+)
