@@ -42,6 +42,30 @@ func TestEverySourceWithEveryAgent(t *testing.T) {
 	}
 }
 
+// The app is called: it is there before its sidecar, and comes back after a
+// restart of its own while the sidecar waits for it.
+func TestPushReceiverWithEverySource(t *testing.T) {
+	for _, source := range programs("source") {
+		t.Run(source.language, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.agentConfig = "push.yaml"
+			early := w.run(pushReceiver, w.appSocket())
+			w.startSidecars()
+			w.run(source).wantExit(storyTime)
+			early.wantHandled()
+			early.terminate()
+			hub := w.run(source)
+			hub.wantLines("declared", storyTime)
+			edge := w.run(pushReceiver, w.appSocket())
+			hub.wantExit(storyTime)
+			hub.wantStory()
+			edge.wantHandled()
+			edge.terminate()
+		})
+	}
+}
+
 // The agent's sidecar is down while the source declares, and the source's is
 // restarted while its app waits.
 func TestAppsOutliveTheirSidecars(t *testing.T) {
@@ -106,7 +130,7 @@ func TestProgramsSayWhatIsWrong(t *testing.T) {
 
 func TestProgramsAreShort(t *testing.T) {
 	files := 0
-	for _, p := range append(programs("source"), programs("agent")...) {
+	for _, p := range append(append(programs("source"), programs("agent")...), pushReceiver) {
 		text, err := os.ReadFile(p.file)
 		if err != nil {
 			t.Fatal(err)
@@ -116,19 +140,19 @@ func TestProgramsAreShort(t *testing.T) {
 			t.Errorf("%s has %d lines, more than %d", p.file, lines, maxLines)
 		}
 	}
-	if files != 6 {
-		t.Errorf("found %d programs, want 6", files)
+	if files != 7 {
+		t.Errorf("found %d programs, want 7", files)
 	}
 }
 
 func TestExampleConfigurationsAreValid(t *testing.T) {
-	for _, side := range []string{"source", "agent"} {
-		c, err := config.Load(side + ".yaml")
+	for file, side := range map[string]string{"source": "source", "agent": "agent", "push": "agent"} {
+		c, err := config.Load(file + ".yaml")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(c.Role) != side || len(c.Warnings) > 0 || c.MQTT.Brokers[0] != exampleBroker {
-			t.Errorf("%s.yaml: role %s, broker %v, warnings %v", side, c.Role, c.MQTT.Brokers, c.Warnings)
+		if string(c.Role) != side || len(c.Handlers) > 0 != (file == "push") || len(c.Warnings) > 0 || c.MQTT.Brokers[0] != exampleBroker {
+			t.Errorf("%s.yaml: role %s, broker %v, warnings %v", file, c.Role, c.MQTT.Brokers, c.Warnings)
 		}
 	}
 }
@@ -139,6 +163,9 @@ type program struct {
 	file           string
 	command        []string
 }
+
+// pushReceiver is the one that its sidecar calls.
+var pushReceiver = program{"python", "agent", "python/push.py", []string{"python3", "python/push.py"}}
 
 // programs are those of one side, in the order of the languages.
 func programs(side string) []program {

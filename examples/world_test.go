@@ -52,6 +52,7 @@ type world struct {
 	dir           string // short: a socket's path has at most 107 bytes
 	broker        *testbroker.Broker
 	source, agent *process // the sidecars that run; nil = none yet
+	agentConfig   string   // of the examples
 	doors         []*door
 }
 
@@ -67,10 +68,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = broker.Close() })
-	return &world{t: t, dir: dir, broker: broker}
+	return &world{t: t, dir: dir, broker: broker, agentConfig: "agent.yaml"}
 }
 
 func (w *world) socket(side string) string { return filepath.Join(w.dir, side+".sock") }
+
+// appSocket is where a push receiver listens, as its environment.
+func (w *world) appSocket() string { return "APP_SOCKET=" + filepath.Join(w.dir, "app.sock") }
 
 // run starts an app. While its sidecar is not there, a closed door is.
 func (w *world) run(p program, env ...string) *process {
@@ -114,7 +118,11 @@ func (w *world) startSidecars() {
 // startSidecar runs the example configuration in this world.
 func (w *world) startSidecar(side string) *process {
 	w.t.Helper()
-	text, err := os.ReadFile(side + ".yaml")
+	file := side + ".yaml"
+	if side == "agent" {
+		file = w.agentConfig
+	}
+	text, err := os.ReadFile(file)
 	if err != nil {
 		w.t.Fatal(err)
 	}

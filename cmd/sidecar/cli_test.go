@@ -228,6 +228,8 @@ func TestStatus(t *testing.T) {
 		t.Error("the output moves the cursor")
 	}
 	s.run("status", "-o", "json").want(0, `"role": "source"`)
+	s.backend.Info.Handlers = []resource.HandlerStatus{{Name: "apply", URL: "http://app/", LastError: "connection refused"}}
+	s.run("status").want(0, "Handler apply", "waits for its app, 0 in flight, http://app/: connection refused")
 }
 
 func TestResyncAndSynced(t *testing.T) {
@@ -256,6 +258,42 @@ func TestRequeue(t *testing.T) {
 	s.run("requeue", "resources").want(2, "--all")
 	s.run("requeue", "resources", "x", "--all").want(2, "--all")
 	s.run("requeue", "resources", "x").want(2, "DATATYPE/CLUSTER/ID")
+}
+
+func TestDLQ(t *testing.T) {
+	s := newShell(t, resource.Agent)
+	s.run("dlq", "list").want(0, "nothing")
+	for _, id := range []string{"dev-1", "a/b", "dev-3"} {
+		key := devKey
+		key.ID = id
+		s.backend.Receive(resource.Resource{Key: key, Version: 7, Spec: json.RawMessage(`{"a":1}`)})
+	}
+	items, err := s.backend.Lease(t.Context(), resource.LeaseRequest{Queue: apitest.Queue, Max: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range items {
+		if err := s.backend.Answer(t.Context(), item.Lease, resource.WorkResult{Result: resource.ResultFailed, NoRetry: true, Error: "no such \x1b model"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run("dlq", "list").want(0, "CLUSTER", "dev-1", "a/b", "no such ? model")
+	s.run("dlq", "list", "-o", "json").want(0, `"id": "dev-1"`)
+	s.run("dlq", "show", devices+"/cluster1/a/b").want(0, "a/b", "Attempts", "Error", "Version", "7")
+	s.run("dlq", "show", devices+"/cluster1/a/b", "-o", "json").want(0, `"attempts": 1`, `"object": {`, `"a": 1`)
+	s.run("dlq", "show", devices+"/cluster1/none").want(1, "is not among the dead keys")
+	s.run("dlq", "retry", devices+"/cluster1/a/b").want(0, "1 retried")
+	s.run("dlq", "drop", devices+"/cluster1/dev-1").want(0, "1 dropped")
+	s.run("dlq", "drop", devices+"/cluster1/dev-1").want(1, "no resource")
+	s.run("dlq", "drop", "--all").want(0, "1 dropped")
+	s.run("dlq", "list").want(0, "nothing")
+	s.run("dlq", "list", "--queue", "none").want(1, "no queue")
+	s.run("dlq").want(2, "subcommand")
+	s.run("dlq", "drop").want(2, "--all")
+	s.run("dlq", "retry", "x", "--all").want(2, "--all")
+	s.run("dlq", "retry", "x").want(2, "DATATYPE/CLUSTER/ID")
+	s.run("dlq", "show").want(2)
+	s.run("__complete", "dlq", "drop", "--queue", "").want(0, "resources")
 }
 
 func TestReady(t *testing.T) {

@@ -22,6 +22,7 @@ var clientCommands = []func(*cli) *cobra.Command{
 	newResyncCommand,
 	newSyncedCommand,
 	newRequeueCommand,
+	newDLQCommand,
 	newReadyCommand,
 }
 

@@ -47,11 +47,26 @@ func writeStatus(w io.Writer, s *resource.Status) {
 	if s.Role == resource.Source {
 		row(w, "Synced", scopes(s.Store.Synced))
 	}
+	for _, h := range s.Handlers {
+		row(w, "Handler "+h.Name, handlerText(h))
+	}
 	row(w, "Store", fmt.Sprintf("%.1f MiB", float64(s.Store.Bytes)/(1<<20)))
 	row(w, "Config", fmt.Sprintf("%s, loaded %s", orDash(s.Config.File), age(&s.Config.LoadedAt)))
 	if s.Config.Error != "" {
 		row(w, "Config error", s.Config.Error)
 	}
+}
+
+func handlerText(h resource.HandlerStatus) string {
+	state := "up"
+	if !h.Up {
+		state = "waits for its app"
+	}
+	text := fmt.Sprintf("%s, %d in flight, %s", state, h.InFlight, h.URL)
+	if h.LastError != "" {
+		text += ": " + h.LastError
+	}
+	return text
 }
 
 func writeConnection(w io.Writer, c *resource.ConnectionStatus) {

@@ -193,6 +193,8 @@ func TestDeadKeys(t *testing.T) {
 	a.call("GET", "/v1/queues", "").want(200, `{"items":[{"name":"resources"`)
 	a.call("POST", "/v1/queues/resources/dead/retry", "").want(200, `{"retried":1}`)
 	a.call("POST", "/v1/queues/resources/dead/retry", "{}").want(200, `{"retried":0}`)
+	a.call("POST", "/v1/queues/resources/dead/drop", "").want(200, `{"dropped":0}`)
+	a.call("POST", "/v1/queues/resources/dead/drop", `{"key":{"dataType":"`+devices+`","cluster":"cluster1","id":"dev-1"}}`).wantProblem(404, resource.NotFound)
 	for _, path := range []string{"/v1/queues/none", "/v1/queues/none/dead"} {
 		a.call("GET", path, "").wantProblem(404, resource.NotFound)
 	}

@@ -48,9 +48,9 @@ func (s *Server) retryDead(w http.ResponseWriter, r *request) error {
 	return s.requeueBy(w, r, s.backend.RetryDead, "retried", true)
 }
 
-// dropDead takes an empty body for a mistake: what it drops is not handled.
+// dropDead takes what retryDead takes.
 func (s *Server) dropDead(w http.ResponseWriter, r *request) error {
-	return s.requeueBy(w, r, s.backend.DropDead, "dropped", false)
+	return s.requeueBy(w, r, s.backend.DropDead, "dropped", true)
 }
 
 func (s *Server) requeueBy(w http.ResponseWriter, r *request, do func(context.Context, resource.RequeueRequest) (int, error), count string, emptyIsAll bool) error {

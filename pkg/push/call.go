@@ -42,7 +42,7 @@ func (r *runner) call(ctx context.Context, item *resource.LeaseItem) (code strin
 	if err != nil {
 		return r.noAnswer(ctx, connected.Load(), withoutURL(err))
 	}
-	defer response.Body.Close()
+	defer finish(response)
 	if response.StatusCode/100 != 2 {
 		return strconv.Itoa(response.StatusCode), refused(response)
 	}

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -47,6 +48,16 @@ func dialer(t Target) func(ctx context.Context, network, addr string) (net.Conn,
 		}
 		return d.DialContext(ctx, network, addr)
 	}
+}
+
+// maxUnreadBytes is how much of an answer that is of no interest is read.
+const maxUnreadBytes = 64 << 10
+
+// finish reads what is left of an answer: a server that is cut off while it
+// writes takes that for an error, and the connection can be used again.
+func finish(response *http.Response) {
+	_, _ = io.CopyN(io.Discard, response.Body, maxUnreadBytes)
+	_ = response.Body.Close()
 }
 
 // withoutURL is the error without the URL that net/http puts before it: its

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -177,8 +178,18 @@ func (a *app) start() {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.server = &http.Server{Handler: a.handler}
+	a.server = &http.Server{Handler: http.HandlerFunc(a.serve)}
 	go func(s *http.Server) { _ = s.Serve(listener) }(a.server)
+}
+
+// serve reads the body first: only then net/http notices when the caller goes.
+func (a *app) serve(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	a.handler(w, r)
 }
 
 // stop closes the socket and every connection, as the end of a process does.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -103,8 +102,7 @@ func (r *runner) askHealth(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask healthURL: %w", withoutURL(err))
 	}
-	defer response.Body.Close()
-	_, _ = io.CopyN(io.Discard, response.Body, 4<<10) // so that the connection can be used again
+	defer finish(response)
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("healthURL answers %s", statusText(response.StatusCode))
 	}
