@@ -139,7 +139,8 @@ func names(document, text string) bool {
 
 func TestEveryConfigurationKeyIsTold(t *testing.T) {
 	told := document(t, "configuration.md")
-	full := document(t, filepath.Join(root, "pkg", "config", "testdata", "full.yaml"))
+	full := document(t, filepath.Join(root, "pkg", "config", "testdata", "full.yaml")) +
+		document(t, filepath.Join(root, "pkg", "config", "testdata", "handlers.yaml"))
 	for _, m := range regexp.MustCompile(`(?m)^\s*([a-zA-Z]+):`).FindAllStringSubmatch(full, -1) {
 		if key := m[1]; !regexp.MustCompile(`[.` + "`" + `]` + key + `[.` + "`" + `]|## ` + key).MatchString(told) {
 			t.Errorf("configuration.md says nothing of %s", key)

@@ -106,7 +106,8 @@ func TestOverTLS(t *testing.T) {
 	source.startReady(t)
 	agent.startReady(t)
 	w := &world{t: t, broker: b, source: source, agent: agent}
-	w.employ()
+	w.employHub()
+	w.employEdge()
 	w.whilePutting(func() { time.Sleep(500 * time.Millisecond) })
 	w.settle()
 }

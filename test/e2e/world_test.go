@@ -32,6 +32,16 @@ type world struct {
 // newWorld starts everything; the source's app puts while whilePutting lasts.
 func newWorld(t *testing.T, b *broker, more ...settings) *world {
 	t.Helper()
+	w := prepareWorld(t, b, more...)
+	w.start()
+	w.employHub()
+	w.employEdge()
+	return w
+}
+
+// prepareWorld starts nothing but the broker's gates.
+func prepareWorld(t *testing.T, b *broker, more ...settings) *world {
+	t.Helper()
 	w := &world{t: t, broker: b, hubGate: newGate(t, b.addr), edgeGate: newGate(t, b.addr)}
 	w.source = newSidecar(t, resource.Source, w.hubGate.addr, nil)
 	w.agent = newSidecar(t, resource.Agent, w.edgeGate.addr, nil)
@@ -39,17 +49,27 @@ func newWorld(t *testing.T, b *broker, more ...settings) *world {
 		w.source.configure(t, s)
 		w.agent.configure(t, s)
 	}
-	w.source.startReady(t)
-	w.agent.startReady(t)
-	w.employ()
 	return w
 }
 
-// employ lets the apps work until the test ends.
-func (w *world) employ() {
-	w.hub, w.edge = newSourceApp(w.source.api), newAgentApp(w.agent.api)
+func (w *world) start() {
+	w.t.Helper()
+	w.source.startReady(w.t)
+	w.agent.startReady(w.t)
+}
+
+// employHub lets the source's app work until the test ends.
+func (w *world) employHub() {
+	w.hub = newSourceApp(w.source.api)
 	for range appWorkers {
 		w.background(w.hub.work)
+	}
+}
+
+// employEdge lets the agent's app work until the test ends.
+func (w *world) employEdge() {
+	w.edge = newAgentApp(w.agent.api)
+	for range appWorkers {
 		w.background(w.edge.work)
 	}
 	w.background(w.edge.watch)
