@@ -48,8 +48,7 @@ func TestItemIsPostedAndItsAnswerIsTheResult(t *testing.T) {
 	}
 }
 
-// answers are what an app can answer, and what that means. What an answer
-// refuses is shown once more, so only the first result counts.
+// answers are what an app can answer, and what that means.
 var answers = map[string]struct {
 	status  int
 	header  string

@@ -74,7 +74,6 @@ func (q *queues) answers() []resource.WorkResult {
 // world is an agent's queue and the push handlers on it.
 type world struct {
 	t     *testing.T
-	dir   string
 	queue *queues
 	push  *push.Push
 	log   *logBuffer
