@@ -3,17 +3,9 @@ package proxy_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
-
-// giveUpAfter changes queue.retryMax.
-func (s *sidecar) giveUpAfter(failures int) {
-	live := settings()
-	live.Retry.Most = failures
-	s.Reconfigure(live, s.wire, false)
-}
 
 func (s *sidecar) deadKeys() int {
 	s.t.Helper()
@@ -22,28 +14,6 @@ func (s *sidecar) deadKeys() int {
 		s.t.Fatal(err)
 	}
 	return len(dead)
-}
-
-// queue.retryMax counts what an app answered. That it did not answer, however
-// often, gives no key up.
-func TestOnlyAnswersGiveAKeyUp(t *testing.T) {
-	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
-		s.giveUpAfter(2)
-		s.deliver(specOf("a", 1, `{}`))
-		unanswered := resource.WorkResult{Result: resource.ResultFailed, Unanswered: true}
-		answered := resource.WorkResult{Result: resource.ResultFailed, Error: "cannot"}
-		for i, result := range []resource.WorkResult{unanswered, unanswered, answered, unanswered, answered} {
-			item := s.leaseOne()
-			if item.Attempt != i+1 || s.deadKeys() != 0 {
-				t.Fatalf("attempt %d, want %d; %d dead", item.Attempt, i+1, s.deadKeys())
-			}
-			s.answerLease(item, result)
-			time.Sleep(time.Minute)
-		}
-		if s.idle(); s.deadKeys() != 1 {
-			t.Fatalf("%d dead keys after two answers", s.deadKeys())
-		}
-	})
 }
 
 // What is dropped is done: it is no longer listed, also after a restart, and

@@ -205,15 +205,14 @@ func (w *work) finish(tx *store.Tx, key resource.Key, h *handout) {
 	tx.Put(done, store.Write{})
 }
 
-// givesUp tells whether this failure is the last. Those without an answer do
-// not count: an app that is away must not cost its keys.
+// givesUp tells whether this failure is the last.
 func (w *work) givesUp(l queue.Lease[resource.Key], r resource.WorkResult) bool {
 	most := w.live.Load().Retry.Most
-	return r.NoRetry || most > 0 && !r.Unanswered && l.Attempt-l.Excused >= most
+	return r.NoRetry || most > 0 && l.Attempt >= most
 }
 
 func failureOf(r resource.WorkResult) queue.Failure {
-	return queue.Failure{After: r.RequeueAfter, AtLeast: r.RetryAfter, Excused: r.Unanswered}
+	return queue.Failure{After: r.RequeueAfter, AtLeast: r.RetryAfter}
 }
 
 // bury gives a key up until it changes or is retried by hand.

@@ -22,6 +22,11 @@ const (
 	codeBroken      = "broken"      // the connection ended before the answer did
 )
 
+// answered tells whether the app has said anything.
+func answered(code string) bool {
+	return code != codeUnreachable && code != codeTimeout && code != codeBroken
+}
+
 // codeBusy is how an app says that it is not ready for anything.
 const codeBusy = "503"
 
@@ -36,7 +41,7 @@ func (r *runner) call(ctx context.Context, item *resource.LeaseItem) (code strin
 	ctx = withConnectionTrace(ctx, &connected)
 	request, err := r.request(ctx, item)
 	if err != nil {
-		return codeUnreachable, unanswered("make the request: %w", err)
+		return codeUnreachable, failed("make the request: " + err.Error())
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
@@ -85,11 +90,11 @@ func (r *runner) request(ctx context.Context, item *resource.LeaseItem) (*http.R
 func (r *runner) noAnswer(ctx context.Context, connected bool, err error) (string, resource.WorkResult) {
 	switch {
 	case !connected:
-		return codeUnreachable, unanswered("the app cannot be reached: %w", err)
+		return codeUnreachable, failed("the app cannot be reached: " + err.Error())
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return codeTimeout, unanswered("the app has not answered within %s", r.handler.Timeout)
+		return codeTimeout, failed(fmt.Sprintf("the app has not answered within %s", r.handler.Timeout))
 	}
-	return codeBroken, unanswered("the app has not answered: %w", err)
+	return codeBroken, failed("the app has not answered: " + err.Error())
 }
 
 // body reads an answer, and one byte more than it may have if it has more.
@@ -133,10 +138,4 @@ func retryAfter(value string, now time.Time) time.Duration {
 
 func failed(text string) resource.WorkResult {
 	return resource.WorkResult{Result: resource.ResultFailed, Error: text}
-}
-
-func unanswered(format string, args ...any) resource.WorkResult {
-	result := failed(fmt.Errorf(format, args...).Error())
-	result.Unanswered = true
-	return result
 }

@@ -17,8 +17,7 @@
 // An item is never lost: what was not answered comes back. An app that cannot
 // be reached costs its keys nothing: their leases are returned, no failure is
 // counted, nothing is taken until the app can be reached again, and it is
-// looked for at most half a second apart. Of the failures only answers count
-// towards queue.retryMax.
+// looked for at most half a second apart.
 //
 // Everything is bounded: calls by their timeout, answers by the codec's limit,
 // workers by the concurrency. When Run's context ends nothing more is taken;

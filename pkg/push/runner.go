@@ -110,7 +110,7 @@ func (r *runner) take(up context.Context) (*resource.LeaseItem, bool) {
 func (r *runner) handle(calls, up context.Context, item *resource.LeaseItem) {
 	began := time.Now()
 	code, result := r.call(calls, item)
-	if result.Unanswered && calls.Err() != nil { // cut: the time to end is over
+	if !answered(code) && calls.Err() != nil { // cut: the time to end is over
 		r.push.options.Queues.Return([]string{item.Lease})
 		return
 	}
@@ -133,9 +133,9 @@ func (r *runner) judge(up context.Context, code string, result resource.WorkResu
 		r.setError("")
 	}
 	switch {
-	case r.handler.HealthURL != Target{} && (result.Unanswered || code == codeBusy):
+	case r.handler.HealthURL != Target{} && (!answered(code) || code == codeBusy):
 		r.gate.shut(up)
-	case !result.Unanswered:
+	case answered(code):
 		r.reached()
 	}
 }

@@ -7,7 +7,6 @@ type entry[K comparable] struct {
 	key      K
 	place    place
 	failures int // since it was last handled
-	excused  int // those of them that are not the key's fault
 
 	floor time.Time // it is not ready before, whatever is added: Failure.AtLeast
 
@@ -46,16 +45,13 @@ func (g *grant[K]) note(t time.Time) {
 // fail counts a failure.
 func (e *entry[K]) fail(f Failure, now time.Time) {
 	e.failures++
-	if f.Excused {
-		e.excused++
-	}
 	if f.AtLeast > 0 {
 		e.floor = now.Add(f.AtLeast)
 	}
 }
 
 // forgive forgets the failures.
-func (e *entry[K]) forgive() { e.failures, e.excused = 0, 0 }
+func (e *entry[K]) forgive() { e.failures = 0 }
 
 func (q *Queue[K]) entry(key K) *entry[K] {
 	e := q.entries[key]
@@ -115,7 +111,7 @@ func (q *Queue[K]) makeLeased(e *entry[K], w *waiter[K], note any, now time.Time
 	q.lift(e)
 	e.place, e.since = leased, now
 	e.lease = &grant[K]{Lease: Lease[K]{
-		ID: newID(), Key: e.key, Attempt: e.failures + 1, Excused: e.excused, Note: note, For: w.leaseFor,
+		ID: newID(), Key: e.key, Attempt: e.failures + 1, Note: note, For: w.leaseFor,
 	}}
 	q.leases[e.lease.ID] = e
 	q.running.pushBack(&e.pos)

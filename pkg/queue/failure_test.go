@@ -32,28 +32,3 @@ func TestFailureWithALeastDelay(t *testing.T) {
 		takeOne(t, q, "a", 1)
 	})
 }
-
-func TestExcusedFailuresAreCountedApart(t *testing.T) {
-	story(t, queue.Options{}, func(t *testing.T, q *queue.Queue[string]) {
-		failure := func(attempt, excused int, f queue.Failure) {
-			t.Helper()
-			pass(minute)
-			l := takeOne(t, q, "a", attempt)
-			if l.Excused != excused {
-				t.Fatalf("%d of %d failures excused, want %d", l.Excused, attempt-1, excused)
-			}
-			q.Claim(l.ID)
-			q.Fail(l.ID, f)
-		}
-		q.Add("a")
-		failure(1, 0, queue.Failure{Excused: true})
-		failure(2, 1, queue.Failure{})
-		failure(3, 1, queue.Failure{Excused: true})
-		pass(minute)
-		q.Later(claim(t, q, "a", 4), time.Second)
-		pass(time.Second)
-		if l := takeOne(t, q, "a", 1); l.Excused != 0 {
-			t.Fatalf("%d failures excused after a success", l.Excused)
-		}
-	})
-}

@@ -13,7 +13,6 @@ type Lease[K comparable] struct {
 	ID      string // 128 random bits, in hex
 	Key     K
 	Attempt int           // from 1; failures and lapsed leases count
-	Excused int           // those of them that are not the key's fault: Failure.Excused
 	Note    any           // what prepare returned
 	For     time.Duration // how long it is valid from its hand-out, or from Extend
 }

@@ -6,7 +6,6 @@ import "time"
 type Failure struct {
 	After   time.Duration // come back after so long, in place of what the retry settings say; 0 = not asked
 	AtLeast time.Duration // come back no sooner, even if it is added; 0 = not asked
-	Excused bool          // it says nothing about the key: counted in Lease.Excused too
 }
 
 // retryWait is how long a key waits after its n-th failure in a row. Without a

@@ -144,9 +144,9 @@ type WorkResult struct {
 	Status       json.RawMessage // stored and published as of the leased version
 	Deleted      bool            // confirms a deletion
 
-	// Of push, with failed; not in what an app answers.
-	RetryAfter time.Duration // the least delay that the app asked for by HTTP
-	Unanswered bool          // the app gave no answer: queue.retryMax does not count it
+	// RetryAfter is the least delay that an app which is pushed to has asked for
+	// by HTTP; it is not in what an app answers.
+	RetryAfter time.Duration
 }
 
 // RequeueRequest puts keys back into a queue.
