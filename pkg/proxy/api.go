@@ -110,7 +110,10 @@ func (p *Proxy) Patch(ctx context.Context, req resource.PatchRequest) (*resource
 	}
 	return p.write(ctx, key, func(tx *store.Tx) error {
 		rec, err := tx.Record(key)
-		if err != nil || !rec.Visible() {
+		if err != nil {
+			return err
+		}
+		if !rec.Visible() {
 			return notFound(key)
 		}
 		if err := matches(rec.Meta, req.IfMatch); err != nil {

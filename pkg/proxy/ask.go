@@ -41,6 +41,7 @@ type questionKey struct {
 type question struct {
 	peer     string
 	dataType resource.DataType
+	once     bool   // it is forgotten when it was asked
 	from     string // where the next range of a long list begins
 	next     string // set by requests
 	schedule *resync.Schedule
@@ -120,7 +121,7 @@ func (a *asker) add(q question, atOnce bool) {
 	if a.questions[q.key()] != nil || !a.live.Load().handles(q.dataType) {
 		return
 	}
-	policy := a.policy()
+	policy := a.policy(q.peer == "")
 	first := time.Now()
 	if !atOnce {
 		first = first.Add(policy.Every)
@@ -129,9 +130,11 @@ func (a *asker) add(q question, atOnce bool) {
 	a.questions[q.key()] = &q
 }
 
-func (a *asker) policy() resync.Policy {
+// policy of a question. A source that asks everybody holds nothing whose status
+// could change: it has no haste.
+func (a *asker) policy(everybody bool) resync.Policy {
 	r := a.live.Load().Resync
-	if a.opts.Role == resource.Source {
+	if a.opts.Role == resource.Source && !everybody {
 		return resync.Policy{Repeat: r.Repeat, Every: r.StatusEvery, Jitter: r.Jitter}
 	}
 	return resync.Policy{Repeat: r.Repeat, Every: r.SpecEvery, EveryMax: r.SpecEveryMax, Jitter: r.Jitter}
@@ -200,6 +203,10 @@ func (a *asker) settle(q *question, err error) {
 		return
 	}
 	a.askedAt, q.askedAt = now, now
+	if q.once {
+		delete(a.questions, q.key())
+		return
+	}
 	q.from = q.next
 	q.schedule.Asked(now)
 	if q.peer == "" && a.opts.Role == resource.Agent {
@@ -223,8 +230,8 @@ func (a *asker) broadcast(q *question, now time.Time) {
 }
 
 func (a *asker) knows(d resource.DataType) bool {
-	for key := range a.questions {
-		if key.peer != "" && key.dataType == d {
+	for key, q := range a.questions {
+		if key.peer != "" && key.dataType == d && !q.once {
 			return true
 		}
 	}
@@ -249,13 +256,29 @@ func (a *asker) heard(peer string, e *event.Event, news bool) {
 	}
 	q := a.meet(peer, e.Type.DataType)
 	switch {
-	case q == nil:
-	case came:
+	case came && q != nil && q.peer != "":
 		q.schedule.Again(now)
 		a.signal()
-	default:
+		return
+	case came:
+		a.askOnce(peer, e.Type.DataType)
+	}
+	if q != nil {
 		q.schedule.Heard(now, news)
 	}
+}
+
+// askOnce asks a peer that has just come and of which nothing is held. To ask
+// everybody again would tell all of them that we have just come, and they would
+// ask everybody too, without end.
+func (a *asker) askOnce(peer string, d resource.DataType) {
+	q := question{peer: peer, dataType: d, once: true}
+	if a.questions[q.key()] != nil || !a.live.Load().handles(d) || len(a.questions) >= mostWaiting {
+		return
+	}
+	q.schedule = resync.NewSchedule(resync.Policy{}, time.Now(), rand.Float64)
+	a.questions[q.key()] = &q
+	a.signal()
 }
 
 // meet is the question that a peer was asked. One that was asked along with

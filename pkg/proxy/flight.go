@@ -177,6 +177,16 @@ func (o *outbox) lost(s shipment) (setAside bool) {
 	return setAside
 }
 
+// forget: there is no record any more.
+func (o *outbox) forget(key resource.Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.parcels[key]; p != nil && (p.state == parked || p.state == waiting) {
+		o.lift(p)
+		delete(o.parcels, key)
+	}
+}
+
 // back: it was not sent after all.
 func (o *outbox) back(s shipment) {
 	o.landed(s, func(p *parcel) {

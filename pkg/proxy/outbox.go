@@ -134,7 +134,9 @@ func (o *outbox) heard(peer string, now time.Time) {
 	if l == nil { // nothing was ever sent there; peers are not remembered on their word
 		return
 	}
-	l.heardAt = now
+	if now.After(l.heardAt) { // an answer tells when it began
+		l.heardAt = now
+	}
 	for p := range l.parked {
 		o.wait(p, p.sentAt.Add(parkedRetry))
 	}

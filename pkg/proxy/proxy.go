@@ -145,6 +145,7 @@ func (p *Proxy) committed(changes []store.Change) {
 	for _, c := range changes {
 		if c.Meta == nil {
 			p.work.queue.Remove(c.Prev.Key)
+			p.outbox.forget(c.Prev.Key)
 			continue
 		}
 		var before store.Meta

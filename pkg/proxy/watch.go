@@ -50,7 +50,10 @@ func (w *watcher) initial(ctx context.Context) error {
 	batch := make([]resource.WatchEvent, 0, watchBatch)
 	for _, key := range keys {
 		rec, err := w.store.Get(key)
-		if err != nil || !rec.Visible() {
+		switch {
+		case err != nil && resource.CodeOf(err) != resource.NotFound:
+			return err // what cannot be read is not gone
+		case err != nil || !rec.Visible():
 			continue // gone meanwhile
 		}
 		if rec.Revision > w.cursor {

@@ -80,6 +80,12 @@ func (w *wire) answer(f func(*event.Event) (transport.Receipt, error)) {
 // deliver sends an event to the proxy and waits until all is quiet.
 func (w *wire) deliver(events ...*event.Event) {
 	w.t.Helper()
+	w.hand(events...)
+	synctest.Wait()
+}
+
+// hand sends an event to the proxy.
+func (w *wire) hand(events ...*event.Event) {
 	w.mu.Lock()
 	s := w.session
 	w.mu.Unlock()
@@ -93,7 +99,6 @@ func (w *wire) deliver(events ...*event.Event) {
 			w.mu.Unlock()
 		}}
 	}
-	synctest.Wait()
 }
 
 // taken returns what was sent about resources since the last call, without

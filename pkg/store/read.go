@@ -77,11 +77,12 @@ func (s *Store) Get(key resource.Key) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer tx.Rollback()
 	if m == nil {
+		_ = tx.Rollback()
 		return nil, errNotFound(key)
 	}
 	r, err := readRecord(tx, m, changes)
+	_ = tx.Rollback() // before touched: one that waits for a remap must hold no other
 	s.touched(1)
 	return r, err
 }

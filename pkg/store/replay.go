@@ -120,9 +120,10 @@ func (s *Store) apply(c *contents) error {
 // laterFrame looks for a frame behind one that is bad. Frames are written one
 // after the other, so the bad one was whole once.
 func laterFrame(b []byte, salt, bad uint64) bool {
+	most := bad + uint64(len(b)/frameHeader) // no more frames have room
 	for ; len(b) >= frameHeader; b = b[1:] {
 		number := binary.BigEndian.Uint64(b)
-		if number <= bad {
+		if number <= bad || number > most {
 			continue
 		}
 		if _, _, ok := cutFrame(b, salt, number); ok {
