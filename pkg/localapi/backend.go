@@ -2,6 +2,7 @@ package localapi
 
 import (
 	"context"
+	"iter"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -15,6 +16,11 @@ type Resources interface {
 	SetStatus(ctx context.Context, req resource.StatusRequest) (*resource.Resource, error)
 	// Patch is a merge patch of what Put or SetStatus take.
 	Patch(ctx context.Context, req resource.PatchRequest) (*resource.Resource, error)
+	// Apply puts the items of all batches, in their order, each as Put would: one
+	// that fails does not harm the others. It returns once all of it is durable.
+	// An error among the batches ends it, and changes nothing more. A refusal
+	// comes before the first batch is asked for.
+	Apply(ctx context.Context, req resource.ApplyRequest, batches iter.Seq2[[]resource.ApplyItem, error]) (*resource.ApplyResult, error)
 	// Delete returns done when nothing is left to wait for (200, not 202); the
 	// resource may be nil then.
 	Delete(ctx context.Context, req resource.DeleteRequest) (res *resource.Resource, done bool, err error)

@@ -227,10 +227,15 @@ func (f field) dataType(to *resource.DataType) error {
 
 // label reads a source or cluster name.
 func (f field) label(to *string) error {
-	if err := f.text(to); err != nil || f.isNull() {
+	var name string
+	if err := f.text(&name); err != nil || f.isNull() {
 		return err
 	}
-	return f.about(resource.ValidateName(f.name, *to))
+	if err := resource.ValidateName(f.name, name); err != nil {
+		return f.about(err)
+	}
+	*to = name
+	return nil
 }
 
 // about adds the field to an error.

@@ -183,11 +183,19 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) error {
 
 // writeValue answers with a value that is not worth encoding by hand.
 func writeValue(w http.ResponseWriter, value any) error {
-	body, err := json.Marshal(value)
+	body, err := encodeValue(value)
 	if err != nil {
-		return resource.Errorf(resource.Internal, "encode the answer: %w", err)
+		return err
 	}
 	return writeJSON(w, http.StatusOK, body)
+}
+
+func encodeValue(value any) ([]byte, error) {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return nil, resource.Errorf(resource.Internal, "encode the answer: %w", err)
+	}
+	return body, nil
 }
 
 // writeEmpty answers a call that has nothing to say.

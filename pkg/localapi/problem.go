@@ -71,6 +71,8 @@ func (p problem) encode() []byte {
 	return body
 }
 
+const problemType = "application/problem+json"
+
 // asError is what a caller is told of err. What is not meant for callers
 // becomes internal, without its text.
 func asError(err error) *resource.Error {
@@ -99,7 +101,7 @@ func writeProblem(w http.ResponseWriter, e *resource.Error) {
 	if p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestTimeout {
 		header.Set("Connection", "close") // the rest of the body is not read
 	}
-	_ = write(w, p.Status, "application/problem+json", p.encode())
+	_ = write(w, p.Status, problemType, p.encode())
 }
 
 // retryAfter is whole seconds, rounded up.

@@ -16,6 +16,7 @@ type Route struct {
 	Query   []string // the parameters that the call takes; any other is refused
 
 	probe    bool // also served by Probes
+	streams  bool // its body may be endless, and is read to its end before any answer
 	handle   handler
 	segments []string
 }
@@ -43,6 +44,7 @@ func (s *Server) table() []Route {
 	check := []string{"exclude", "verbose"}
 	routes := []Route{
 		{Method: "GET", Pattern: "/v1/resources", Query: list, handle: s.listOrWatch},
+		{Method: "POST", Pattern: "/v1/resources/apply", Query: []string{"prune", "dataType", "cluster"}, handle: s.apply, streams: true},
 		{Method: "DELETE", Pattern: "/v1/resources", Query: []string{"cluster", "force"}, handle: s.deleteCluster},
 		{Method: "GET", Pattern: one, Query: []string{"source"}, handle: s.getResource},
 		{Method: "PUT", Pattern: one, Query: write, handle: s.putResource},

@@ -93,10 +93,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	route, err := s.route(rec, r)
+	if route.streams {
+		r = withMovingBody(rec, r)
+	}
 	if err == nil {
 		err = s.call(rec, r, route)
 	}
 	if err != nil {
+		if route.streams {
+			readRest(r)
+		}
 		s.fail(rec, r, route, err)
 	}
 }
@@ -110,13 +116,15 @@ func (s *Server) call(w *recorder, r *http.Request, route *Route) error {
 	return route.handle(w, &request{Request: r, query: query})
 }
 
-// fail answers with the error, unless the caller has gone or is already being
-// answered. A body that came too slowly ends the request's context as a caller
-// who has gone does, but there is somebody to answer.
+// fail answers with the error, unless the caller is already being answered. One
+// that has gone is counted as such and answered all the same: it may have closed
+// its side only, and must not take net/http's empty 200 for an answer. A body
+// that came too slowly ends the request's context, too, but nobody has gone.
 func (s *Server) fail(w *recorder, r *http.Request, route *Route, err error) {
 	e := asError(err)
-	if r.Context().Err() != nil && e.Code != resource.Timeout {
+	if r.Context().Err() != nil && e.Code != resource.Timeout && w.code == 0 {
 		w.code = statusCallerGone
+		writeProblem(w.ResponseWriter, e)
 		return
 	}
 	if e.Code == resource.Internal {

@@ -40,25 +40,41 @@ func (p *Proxy) resolve(k resource.Key) (resource.Key, error) {
 func (p *Proxy) Put(ctx context.Context, req resource.PutRequest) (*resource.Resource, bool, error) {
 	s, ok := p.side.(*source)
 	if !ok {
-		return nil, false, forbidden("an agent does not declare resources: its sources do")
+		return nil, false, errDeclares()
 	}
-	key, err := p.resolve(req.Key)
-	if err != nil {
+	if err := p.admit(&req); err != nil {
 		return nil, false, err
 	}
-	if !p.live.Load().handles(key.DataType) {
-		return nil, false, resource.Errorf(resource.InvalidArgument, "data type %s is not one of this sidecar's: add it to dataTypes in its configuration", key.DataType)
-	}
-	req.Key = key
-	if err := checkPut(&req); err != nil {
-		return nil, false, err
-	}
+	key := req.Key
 	var created bool
 	res, err := p.write(ctx, key, func(tx *store.Tx) (err error) {
 		created, err = s.put(tx, req)
 		return err
 	})
 	return res, created, err
+}
+
+// admit completes the key of a request and checks all that needs no look at
+// what is stored.
+func (p *Proxy) admit(req *resource.PutRequest) (err error) {
+	if req.Key, err = p.resolve(req.Key); err != nil {
+		return err
+	}
+	if err := p.configured(req.Key.DataType); err != nil {
+		return err
+	}
+	return checkPut(req)
+}
+
+func (p *Proxy) configured(d resource.DataType) error {
+	if p.live.Load().handles(d) {
+		return nil
+	}
+	return resource.Errorf(resource.InvalidArgument, "data type %s is not one of this sidecar's: add it to dataTypes in its configuration", d)
+}
+
+func errDeclares() error {
+	return forbidden("an agent does not declare resources: its sources do")
 }
 
 // maxMetadata is what fits into an MQTT user property.

@@ -136,7 +136,7 @@ func decodeScopes(data []byte) []resource.Scope {
 // Synced remembers that the app has declared everything in a scope.
 func (p *Proxy) Synced(ctx context.Context, scope resource.Scope) error {
 	if p.opts.Role != resource.Source {
-		return forbidden("an agent does not declare resources: its sources do")
+		return errDeclares()
 	}
 	err := p.store.Update(ctx, func(tx *store.Tx) error {
 		scopes := decodeScopes(tx.Setting(syncedSetting))

@@ -62,19 +62,23 @@ type putBody struct {
 	Version     int64           `json:"version,omitempty"`
 }
 
-// Put declares a resource at a source; created tells whether it is new. A spec
-// without a content type is JSON.
-func (c *Client) Put(ctx context.Context, req resource.PutRequest, options ...Option) (res *resource.Resource, created bool, err error) {
+func newPutBody(req resource.PutRequest) putBody {
 	body := putBody{Metadata: req.Metadata, Version: req.Version}
 	if req.Spec.ContentType == "" || req.Spec.ContentType == resource.JSONContentType {
 		body.Spec = req.Spec.Data
 	} else {
 		body.SpecBase64, body.ContentType = req.Spec.Data, req.Spec.ContentType
 	}
+	return body
+}
+
+// Put declares a resource at a source; created tells whether it is new. A spec
+// without a content type is JSON.
+func (c *Client) Put(ctx context.Context, req resource.PutRequest, options ...Option) (res *resource.Resource, created bool, err error) {
 	res = new(resource.Resource)
 	status, err := c.do(ctx, call{
 		method: http.MethodPut, path: resourcePath(req.Key), query: writeQuery(req.Key, options),
-		body: body, ifMatch: req.IfMatch, ifNoneMatch: req.IfNoneMatch,
+		body: newPutBody(req), ifMatch: req.IfMatch, ifNoneMatch: req.IfNoneMatch,
 	}, res)
 	res, err = orNil(res, err)
 	return res, status == http.StatusCreated, err
