@@ -71,8 +71,9 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("metadata %s", req.Metadata)
 			}
 		}
-		if patch, err := decodePatch(bytes.Clone(data), &key); told(t, err) && !json.Valid(patch) {
-			t.Errorf("patch %s", patch)
+		patch := resource.PatchRequest{Key: key, Patch: bytes.Clone(data)}
+		if told(t, decodePatch(&patch)) && (!json.Valid(patch.Patch) || patch.Version < 0) {
+			t.Errorf("patch %+v", patch)
 		}
 		if status, err := decodeStatus(bytes.Clone(data)); told(t, err) && (status[0] != '{' || !json.Valid(status)) {
 			t.Errorf("status %s", status)

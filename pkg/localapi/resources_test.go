@@ -167,7 +167,7 @@ func TestPatch(t *testing.T) {
 		t.Errorf("patched to %s, version %d", got.Spec, got.Version)
 	}
 	a.call("PATCH", devPath, `{}`, merge).want(200)
-	for _, body := range []string{`{"id":"other"}`, `{"version":3}`, `{"status":{}}`, `{"metadata":1}`, `[]`, ``, `{"spec":null}`} {
+	for _, body := range []string{`{"id":"other"}`, `{"version":-3}`, `{"specBase64":"AA=="}`, `{"status":{}}`, `{"metadata":1}`, `[]`, ``, `{"spec":null}`} {
 		a.call("PATCH", devPath, body, merge).wantProblem(400, resource.InvalidArgument)
 	}
 	refused := a.call("PATCH", devPath, `[{"op":"remove"}]`, "Content-Type: application/json-patch+json")

@@ -53,7 +53,7 @@ func (s *Server) patchResource(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if req.Patch, err = decodePatch(req.Patch, &req.Key); err != nil {
+	if err := decodePatch(&req); err != nil {
 		return err
 	}
 	return s.patch(w, r, req, wait)
@@ -88,6 +88,7 @@ func (s *Server) patchRequest(w http.ResponseWriter, r *request, states ...resou
 	if err = checkMergePatchType(w, r.Header); err != nil {
 		return req, wait, err
 	}
+	req.MaxBytes = s.maxResourceBytes()
 	req.Patch, err = s.readBody(w, r, s.maxResourceBytes()+controlBodyBytes)
 	return req, wait, err
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
-
 	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
 )
@@ -147,28 +145,21 @@ func (p *Proxy) patchStatus(tx *store.Tx, rec *store.Record, req resource.PatchR
 	if err != nil {
 		return err
 	}
+	if err := checkMerged(req, "status", status); err != nil {
+		return err
+	}
 	return p.side.(*agent).setStatus(tx, rec.Key, status, req.Version)
 }
 
 func (p *Proxy) patchSpec(tx *store.Tx, rec *store.Record, req resource.PatchRequest) error {
-	if !isJSON(rec.ContentType) {
-		return resource.Errorf(resource.Conflict, "the spec is not JSON and cannot be merged: put it whole")
-	}
-	body, err := json.Marshal(specBody{Spec: rec.Spec, Metadata: rec.Metadata})
+	merged, err := mergeSpec(rec, req.Patch)
 	if err != nil {
 		return err
 	}
-	if body, err = merge(body, req.Patch); err != nil {
+	if err := checkMerged(req, "spec with its metadata", merged.Spec, merged.Metadata); err != nil {
 		return err
 	}
-	var merged specBody
-	if err := json.Unmarshal(body, &merged); err != nil {
-		return resource.Errorf(resource.InvalidArgument, "the merged resource is not valid: %w", err)
-	}
-	if len(merged.Spec) == 0 || string(merged.Spec) == "null" {
-		return resource.Errorf(resource.InvalidArgument, "the merged resource has no spec").WithField("/spec")
-	}
-	put := resource.PutRequest{Key: rec.Key, Metadata: merged.Metadata,
+	put := resource.PutRequest{Key: rec.Key, Metadata: merged.Metadata, Version: req.Version,
 		Spec: resource.Payload{Data: merged.Spec, ContentType: rec.ContentType}}
 	if err := checkPut(&put); err != nil {
 		return err
@@ -177,20 +168,51 @@ func (p *Proxy) patchSpec(tx *store.Tx, rec *store.Record, req resource.PatchReq
 	return err
 }
 
+// mergeSpec is a patch applied to spec and metadata. A spec that is not JSON can
+// only stay as it is.
+func mergeSpec(rec *store.Record, patch []byte) (merged specBody, err error) {
+	body := specBody{Metadata: rec.Metadata}
+	if isJSON(rec.ContentType) {
+		body.Spec = rec.Spec
+	}
+	doc, err := encodeValue(body)
+	if err != nil {
+		return merged, err
+	}
+	if doc, err = merge(doc, patch); err != nil {
+		return merged, err
+	}
+	if err := json.Unmarshal(doc, &merged); err != nil {
+		return merged, resource.Errorf(resource.InvalidArgument, "the merged resource is not valid: %w", err)
+	}
+	empty := len(merged.Spec) == 0 || string(merged.Spec) == "null"
+	switch {
+	case !isJSON(rec.ContentType) && !empty:
+		return merged, resource.Errorf(resource.Conflict, "the spec is not JSON and cannot be merged: put it whole")
+	case !isJSON(rec.ContentType):
+		merged.Spec = rec.Spec
+	case empty:
+		return merged, resource.Errorf(resource.InvalidArgument, "the merged resource has no spec").WithField("/spec")
+	}
+	return merged, nil
+}
+
 type specBody struct {
-	Spec     json.RawMessage `json:"spec"`
+	Spec     json.RawMessage `json:"spec,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-func merge(doc, patch []byte) ([]byte, error) {
-	if len(doc) == 0 {
-		doc = []byte("{}")
+// checkMerged holds what came of a patch against the limit that a PUT of it
+// would meet.
+func checkMerged(req resource.PatchRequest, what string, parts ...[]byte) error {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
 	}
-	merged, err := jsonpatch.MergePatch(doc, patch)
-	if err != nil {
-		return nil, resource.Errorf(resource.InvalidArgument, "the merge patch does not apply: %w", err)
+	if req.MaxBytes == 0 || int64(size) <= req.MaxBytes {
+		return nil
 	}
-	return merged, nil
+	return resource.Errorf(resource.TooLarge, "the merged %s has %d bytes, more than the %d of limits.maxResourceBytes", what, size, req.MaxBytes)
 }
 
 // Delete asks for deletion at a source, and confirms it at an agent.

@@ -29,7 +29,8 @@ type PatchRequest struct {
 	Key      Key
 	Patch    json.RawMessage
 	OfStatus bool
-	Version  int64 // with OfStatus, as in StatusRequest
+	Version  int64 // a floor; with OfStatus, what the status is about; 0 = none
+	MaxBytes int64 // of what comes out: spec with metadata, or status; 0 = no limit
 	IfMatch  *Revision
 }
 
