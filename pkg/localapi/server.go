@@ -39,6 +39,7 @@ type Server struct {
 	log      *slog.Logger
 	routes   []Route
 	watchers atomic.Int64
+	share    lineShare // of watches
 	requests *prometheus.CounterVec
 }
 

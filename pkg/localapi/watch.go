@@ -2,6 +2,7 @@ package localapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 	ctx, cancel := untilEnd(r.Context())
 	defer cancel()
 
-	stream := newStream(w)
+	stream := newStream(w, &s.share)
 	defer stream.end()
 	err = s.backend.Watch(ctx, req, stream.send)
 	if ctx.Err() != nil {
@@ -77,13 +78,14 @@ type stream struct {
 	mu     sync.Mutex // guards all, since the timer writes too
 	timer  *time.Timer
 	w      http.ResponseWriter
+	share  *lineShare
 	begun  bool
 	ended  bool
 	failed error
 }
 
-func newStream(w http.ResponseWriter) *stream {
-	s := &stream{w: w}
+func newStream(w http.ResponseWriter, share *lineShare) *stream {
+	s := &stream{w: w, share: share}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.timer = time.AfterFunc(streamGrace, func() { _ = s.send(nil) })
@@ -93,27 +95,45 @@ func newStream(w http.ResponseWriter) *stream {
 // send writes a batch and flushes it. A peer that has not taken it within
 // writeTimeout is cut: the error ends the watch.
 func (s *stream) send(batch []resource.WatchEvent) error {
-	return withBuffer(func(buffer []byte) ([]byte, error) {
+	err := withBuffer(func(buffer []byte) ([]byte, error) {
 		for i := range batch {
+			if long(&batch[i]) {
+				if err := errors.Join(s.write(buffer), s.share.use(&batch[i], s.write)); err != nil {
+					return buffer, err
+				}
+				buffer = buffer[:0]
+				continue
+			}
 			buffer = appendEvent(buffer, &batch[i])
 		}
 		return buffer, s.write(buffer)
 	})
+	return errors.Join(err, s.flush())
 }
 
+// write hands lines to the connection, and begins the answer.
 func (s *stream) write(lines []byte) error {
+	return s.do(func() error {
+		_, err := s.w.Write(lines)
+		return err
+	})
+}
+
+func (s *stream) flush() error {
+	return s.do(http.NewResponseController(s.w).Flush)
+}
+
+// do does something with the connection, unless that has failed before.
+func (s *stream) do(something func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return context.Canceled
 	}
-	if s.failed != nil {
-		return s.failed
-	}
-	s.begin()
-	extendWriting(s.w)
-	if _, s.failed = s.w.Write(lines); s.failed == nil {
-		s.failed = http.NewResponseController(s.w).Flush()
+	if s.failed == nil {
+		s.begin()
+		extendWriting(s.w)
+		s.failed = something()
 	}
 	return s.failed
 }

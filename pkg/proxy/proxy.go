@@ -39,6 +39,10 @@ type Proxy struct {
 	guard   *guard
 	metrics *metrics
 
+	shows  *views    // what watchers are shown
+	feed   *feed     // to watchers
+	begins *listings // of watches
+
 	began resource.Revision // of the store when the proxy was made
 
 	mu      sync.Mutex
@@ -116,6 +120,7 @@ func New(o Options) (*Proxy, error) {
 	p.answers = newAnswerer(p)
 	p.asks = newAsker(p)
 	p.guard = newGuard(p)
+	p.shows, p.feed, p.begins = newViews(p), newFeed(p), &listings{Proxy: p}
 	p.metrics = newMetrics(p)
 	p.loop.OnChange(p.connectionChanged)
 	p.store.OnCommit(p.committed)

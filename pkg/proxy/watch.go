@@ -8,13 +8,11 @@ import (
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
-// A watcher is a cursor in the store's log of changes: it holds no events, so
-// that one which reads slowly costs nothing, and is told to start again when
-// the log has moved past it.
-const (
-	watchBatch    = 100
-	bookmarkEvery = 10 * time.Second // at least every 15 s by contract
-)
+// A watcher is a cursor in the store's history of changes: it holds no events but
+// those that it is just sending, so that one which reads slowly costs next to
+// nothing, and is told to start again when the history has moved past it.
+
+const bookmarkEvery = 10 * time.Second // at least every 15 s by contract
 
 type watcher struct {
 	*Proxy
@@ -37,34 +35,35 @@ func (p *Proxy) Watch(ctx context.Context, req resource.WatchRequest, send func(
 	return w.follow(ctx)
 }
 
-// initial sends everything that there is. Pages are read one by one, each as
-// new as it can be; what changed since the beginning is skipped later.
+// initial sends everything that there is, each as new as it can be; what changed
+// since the beginning is skipped later.
 func (w *watcher) initial(ctx context.Context) error {
-	w.cursor = w.store.Revision()
-	var keys []resource.Key
-	for m := range w.store.All() {
-		if m.Visible() && w.wants(m.Key) {
-			keys = append(keys, m.Key)
+	all := w.begins.now()
+	w.cursor = all.at
+	var batch []resource.WatchEvent
+	size := 0
+	for _, m := range all.metas {
+		if !w.wants(m.Key) {
+			continue
 		}
-	}
-	batch := make([]resource.WatchEvent, 0, watchBatch)
-	for _, key := range keys {
-		rec, err := w.store.Get(key)
-		switch {
-		case err != nil && resource.CodeOf(err) != resource.NotFound:
-			return err // what cannot be read is not gone
-		case err != nil || !rec.Visible():
+		res, _, err := w.shows.of(m.Key)
+		if err != nil {
+			return err
+		}
+		if res == nil {
 			continue // gone meanwhile
 		}
-		if rec.Revision > w.cursor {
-			w.ahead[key] = rec.Revision
+		if res.Revision > w.cursor {
+			w.ahead[m.Key] = res.Revision
 		}
-		batch = append(batch, resource.WatchEvent{Type: resource.WatchAdded, Resource: w.view(rec)})
-		if len(batch) == watchBatch {
-			if err := w.flush(ctx, &batch); err != nil {
-				return err
-			}
+		batch = append(batch, resource.WatchEvent{Type: resource.WatchAdded, Resource: res})
+		if size += sizeOf(res); size < batchBytes {
+			continue
 		}
+		if err := w.flush(ctx, &batch); err != nil {
+			return err
+		}
+		size = 0
 	}
 	batch = append(batch, resource.WatchEvent{Type: resource.WatchSynced, Revision: w.cursor})
 	return w.flush(ctx, &batch)
@@ -86,14 +85,14 @@ func (w *watcher) follow(ctx context.Context) error {
 	defer bookmark.Stop()
 	for {
 		changed := w.store.Changed()
-		entries, err := w.store.Changes(w.cursor, watchBatch)
+		changes, err := w.feed.after(w.cursor)
 		if err != nil {
 			return err
 		}
-		if err := w.emit(entries); err != nil {
+		if err := w.emit(changes); err != nil {
 			return err
 		}
-		if len(entries) > 0 {
+		if len(changes) > 0 {
 			changed = closed // there may be more
 		}
 		select {
@@ -118,11 +117,11 @@ var closed = func() chan struct{} {
 }()
 
 // emit sends a batch of changes that this watcher wants.
-func (w *watcher) emit(entries []store.LogEntry) error {
-	events := make([]resource.WatchEvent, 0, len(entries))
-	for _, e := range entries {
-		w.cursor = e.Revision
-		if ev, ok := w.event(e); ok {
+func (w *watcher) emit(changes []*change) error {
+	events := make([]resource.WatchEvent, 0, len(changes))
+	for _, c := range changes {
+		w.cursor = c.revision
+		if ev, ok := w.event(c); ok {
 			events = append(events, ev)
 		}
 	}
@@ -135,32 +134,32 @@ func (w *watcher) emit(entries []store.LogEntry) error {
 // event turns a change into an event with the newest state of the resource.
 // Changes that a newer state was sent for are skipped, and so are those of a
 // life that has ended: its DELETED follows.
-func (w *watcher) event(e store.LogEntry) (ev resource.WatchEvent, ok bool) {
-	if !w.wants(e.Key) || w.skips(e) {
+func (w *watcher) event(c *change) (ev resource.WatchEvent, ok bool) {
+	if !w.wants(c.key) || w.skips(c) {
 		return ev, false
 	}
-	if e.Kind == store.Deleted {
-		return resource.WatchEvent{Type: resource.WatchDeleted, Resource: lastView(e)}, true
+	if c.kind == store.Deleted {
+		return resource.WatchEvent{Type: resource.WatchDeleted, Resource: c.shown}, true
 	}
-	if e.Record == nil || e.Record.CreatedRevision > e.Revision {
+	if c.shown == nil || c.born > c.revision {
 		return ev, false
 	}
-	if e.Record.Revision > e.Revision {
-		w.ahead[e.Key] = e.Record.Revision
+	if c.shown.Revision > c.revision {
+		w.ahead[c.key] = c.shown.Revision
 	}
 	kind := resource.WatchModified
-	if e.Kind == store.Added {
+	if c.kind == store.Added {
 		kind = resource.WatchAdded
 	}
-	return resource.WatchEvent{Type: kind, Resource: w.view(e.Record)}, true
+	return resource.WatchEvent{Type: kind, Resource: c.shown}, true
 }
 
-func (w *watcher) skips(e store.LogEntry) bool {
-	until, ok := w.ahead[e.Key]
-	if ok && e.Revision >= until {
-		delete(w.ahead, e.Key)
+func (w *watcher) skips(c *change) bool {
+	until, ok := w.ahead[c.key]
+	if ok && c.revision >= until {
+		delete(w.ahead, c.key)
 	}
-	return ok && e.Revision <= until
+	return ok && c.revision <= until
 }
 
 func (w *watcher) wants(k resource.Key) bool {

@@ -39,6 +39,20 @@ func (s *Store) Changes(since resource.Revision, limit int) ([]LogEntry, error) 
 	return entries, nil
 }
 
+// Log is Changes without their records, which callers that hold many changes
+// read one by one.
+func (s *Store) Log(since resource.Revision, limit int) ([]LogEntry, error) {
+	lines, err := s.lines(since, limit)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]LogEntry, len(lines))
+	for i, line := range lines {
+		entries[i] = LogEntry{Revision: line.revision, Kind: line.kind, Key: line.key, Last: line.last}
+	}
+	return entries, nil
+}
+
 // lines are the entries of the history after since: those of the file, if they
 // are needed, and those of the journal.
 func (s *Store) lines(since resource.Revision, limit int) ([]logLine, error) {

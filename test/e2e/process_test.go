@@ -140,6 +140,16 @@ func (p *process) memory(t testing.TB) (m memory) {
 	return m
 }
 
+// descriptors is how many files and sockets the child has open.
+func (p *process) descriptors(t testing.TB) int {
+	t.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
 // clockTick is the unit of the times in /proc/PID/stat.
 const clockTick = 10 * time.Millisecond
 
