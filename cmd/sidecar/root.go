@@ -16,6 +16,7 @@ var clientCommands = []func(*cli) *cobra.Command{
 	newStatusCommand,
 	newGetCommand,
 	newPutCommand,
+	newApplyCommand,
 	newSetStatusCommand,
 	newDeleteCommand,
 	newWatchCommand,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,17 +12,31 @@ import (
 )
 
 func newStatusCommand(a *cli) *cobra.Command {
-	return &cobra.Command{
+	var watch bool
+	var every time.Duration
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how the sidecar is doing",
-		Long:  "Show the sidecar's role, its broker connection, what it holds and what it waits for.",
+		Long: `Show the sidecar's role, its broker connection, what it holds and what it waits
+for.
+
+With --watch it is shown again and again until interrupted: on a terminal in
+place, with the queues, otherwise one after the other. It may be that the sidecar
+is away for a while.`,
 		Example: `  sidecar status
+  sidecar status --watch
   sidecar status -o json`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if every < minEvery || every != defaultEvery && !watch {
+				return usagef("--every goes with --watch, and is at least %s", minEvery)
+			}
 			c := a.client()
 			defer c.Close()
+			if watch {
+				return a.watchStatus(cmd.Context(), c, every)
+			}
 			status, err := c.Status(cmd.Context())
 			if err != nil {
 				return err
@@ -29,6 +44,9 @@ func newStatusCommand(a *cli) *cobra.Command {
 			return a.print(status, func(w io.Writer, _ bool) { writeStatus(w, status) })
 		},
 	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again")
+	cmd.Flags().DurationVar(&every, "every", defaultEvery, "how often, with --watch")
+	return cmd
 }
 
 func writeStatus(w io.Writer, s *resource.Status) {

@@ -18,6 +18,10 @@ func newWatchCommand(a *cli) *cobra.Command {
 		Short: "Show changes as they happen",
 		Long: `Show all resources, then each change, until interrupted.
 
+On a terminal it is one table whose rows change in place; if they are too many,
+those that have changed last. With another output, or none to look at, there is
+a line for each change.
+
 A connection that breaks is made again, and nothing is missed: if that is no
 longer possible, a line RESTARTED says that what follows, up to SYNCED, is all
 that there is.
@@ -48,6 +52,9 @@ func (a *cli) watch(ctx context.Context, req resource.WatchRequest) error {
 	defer c.Close()
 	if err := c.Live(ctx); err != nil {
 		return err
+	}
+	if t := a.live(); t != nil {
+		return a.watchLive(ctx, t, c, req)
 	}
 	a.watchHeader()
 	for event, err := range c.Follow(ctx, req) {

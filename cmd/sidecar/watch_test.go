@@ -33,7 +33,18 @@ func (s *screen) String() string {
 // shows waits until the screen holds the text.
 func (s *screen) shows(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(s.String(), text); time.Sleep(5 * time.Millisecond) {
+	s.showsTimes(t, 1, text)
+}
+
+// showsTwice waits until the screen holds the text two times.
+func (s *screen) showsTwice(t *testing.T, text string) {
+	t.Helper()
+	s.showsTimes(t, 2, text)
+}
+
+func (s *screen) showsTimes(t *testing.T, times int, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); strings.Count(s.String(), text) < times; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the screen lacks %q: %s", text, s.String())
 		}
