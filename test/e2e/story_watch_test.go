@@ -42,7 +42,7 @@ func devicesFrom(first, n int, filling string) iter.Seq2[resource.PutRequest, er
 	return func(yield func(resource.PutRequest, error) bool) {
 		for i := range n {
 			req := resource.PutRequest{Key: deviceKey(fmt.Sprintf("dev-%d", first+i))}
-			req.Spec.Data = fmt.Appendf(nil, `{"n":%d,"filling":%q}`, i, filling)
+			req.Spec.Data = fmt.Appendf(nil, `{"n":%d,"filling":%q}`, first+i, filling)
 			if !yield(req, nil) {
 				return
 			}
