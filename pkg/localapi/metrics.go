@@ -39,23 +39,35 @@ func (w *recorder) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// newRequestCounter is sidecar_api_requests_total, registered if there is
-// where to; a second Server in the process shares the first one's.
+// newRequestCounter is sidecar_api_requests_total.
 func newRequestCounter(registerer prometheus.Registerer) *prometheus.CounterVec {
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+	return registered(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sidecar_api_requests_total",
 		Help: "Calls of the local API by route and HTTP status; 499: the caller went before the answer.",
-	}, []string{"route", "code"})
+	}, []string{"route", "code"}))
+}
+
+// newWatchGauge is sidecar_watches.
+func newWatchGauge(registerer prometheus.Registerer) prometheus.Gauge {
+	return registered(registerer, prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "sidecar_watches",
+		Help: "Watches of the local API that are open.",
+	}))
+}
+
+// registered registers a collector, if there is where to; a second Server in
+// the process shares the first one's.
+func registered[C prometheus.Collector](registerer prometheus.Registerer, c C) C {
 	if registerer == nil {
-		return requests
+		return c
 	}
 	var already prometheus.AlreadyRegisteredError
-	if err := registerer.Register(requests); errors.As(err, &already) {
-		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
+	if err := registerer.Register(c); errors.As(err, &already) {
+		if existing, ok := already.ExistingCollector.(C); ok {
 			return existing
 		}
 	}
-	return requests
+	return c
 }
 
 func (s *Server) count(route *Route, code int) {

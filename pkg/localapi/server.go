@@ -28,7 +28,7 @@ type Options struct {
 	MaxResourceBytes func() int64          // limits.maxResourceBytes; 0 = no limit of ours
 	MaxWatchers      func() int            // limits.maxWatchers; 0 = no limit of ours
 	AllowedUIDs      func() []uint32       // api.allowedUIDs; empty = whoever the socket's mode lets in
-	Registerer       prometheus.Registerer // of sidecar_api_requests_total; nil = not counted
+	Registerer       prometheus.Registerer // of sidecar_api_requests_total and sidecar_watches; nil = not counted
 	Log              *slog.Logger
 }
 
@@ -41,6 +41,7 @@ type Server struct {
 	watchers atomic.Int64
 	share    lineShare // of watches
 	requests *prometheus.CounterVec
+	watches  prometheus.Gauge
 }
 
 // New makes a Server; Backend is required, all else has a default.
@@ -60,7 +61,7 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, backend: o.Backend, log: o.Log, requests: newRequestCounter(o.Registerer)}
+	s := &Server{options: o, backend: o.Backend, log: o.Log, requests: newRequestCounter(o.Registerer), watches: newWatchGauge(o.Registerer)}
 	s.routes = s.table()
 	return s
 }
@@ -70,7 +71,7 @@ func New(o Options) *Server {
 func (s *Server) Probes() *Server {
 	o := s.options
 	o.AllowedUIDs = func() []uint32 { return nil }
-	probes := &Server{options: o, backend: s.backend, log: s.log, requests: s.requests}
+	probes := &Server{options: o, backend: s.backend, log: s.log, requests: s.requests, watches: s.watches}
 	probes.routes = slices.DeleteFunc(probes.table(), func(r Route) bool { return !r.probe })
 	return probes
 }

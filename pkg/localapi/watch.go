@@ -31,6 +31,8 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	defer s.watchers.Add(-1)
+	s.watches.Inc()
+	defer s.watches.Dec()
 	ctx, cancel := untilEnd(r.Context())
 	defer cancel()
 
@@ -60,11 +62,18 @@ func (r *request) watchRequest() (req resource.WatchRequest, err error) {
 	return req, err
 }
 
+// mostWatchers leaves connections to other calls, whatever limits.maxWatchers
+// says.
+const mostWatchers = maxConnections * 3 / 4
+
 func (s *Server) admitWatcher() error {
 	limit := int64(s.options.MaxWatchers())
-	if n := s.watchers.Add(1); limit > 0 && n > limit {
+	if limit <= 0 || limit > mostWatchers {
+		limit = mostWatchers
+	}
+	if n := s.watchers.Add(1); n > limit {
 		s.watchers.Add(-1)
-		return resource.Errorf(resource.TooManyRequests, "there are %d watches already; limits.maxWatchers allows no more", limit)
+		return resource.Errorf(resource.TooManyRequests, "there are %d watches already; limits.maxWatchers, which is at most %d, allows no more", limit, mostWatchers)
 	}
 	return nil
 }

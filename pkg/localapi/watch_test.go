@@ -129,7 +129,11 @@ func TestAWatchBeginsThoughNothingHappens(t *testing.T) {
 }
 
 func TestWatchersAreLimited(t *testing.T) {
-	a := serve(t, resource.Source, func(o *localapi.Options) { o.MaxWatchers = func() int { return 2 } })
+	registry := newRegistry()
+	a := serve(t, resource.Source, func(o *localapi.Options) {
+		o.MaxWatchers = func() int { return 2 }
+		o.Registerer, o.Metrics = registry, metricsOf(registry)
+	})
 	one, two := a.watch(""), a.watch("")
 	one.want("SYNCED", "")
 	two.want("SYNCED", "")
@@ -138,6 +142,7 @@ func TestWatchersAreLimited(t *testing.T) {
 	if refused.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
+	a.call("GET", "/metrics", "").want(200, "\nsidecar_watches 2\n")
 	_ = one.response.Body.Close()
 	eventually(t, "the place is free again", func() bool {
 		response, err := a.client().Get("http://sidecar/v1/resources?watch=true")
