@@ -59,6 +59,12 @@ which is then taken as declared completely: see 'sidecar synced --help'.`,
 	flags.StringVar(&f.dataType, "data-type", "", "the data type to prune")
 	flags.StringVar(&f.cluster, "cluster", "", "the cluster to prune")
 	_ = cmd.MarkFlagRequired("filename")
+	_ = cmd.RegisterFlagCompletionFunc("data-type", func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		return a.completeKey(cmd, nil, toComplete)
+	})
+	_ = cmd.RegisterFlagCompletionFunc("cluster", func(cmd *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		return a.completeKey(cmd, []string{f.dataType}, toComplete)
+	})
 	return cmd
 }
 

@@ -13,10 +13,15 @@
 // concurrently and are not ordered; a watch writes events in the order in which
 // the backend sends them.
 //
+// An apply reads its body line by line and hands it on in batches: neither side
+// ever holds all of it, and the answer comes after the last line. Watches that
+// write the same long line share it.
+//
 // Nothing waits without bound: a request's header must arrive within 5 s and
-// its body within 30 s, an answer is given up when the peer has not taken it
-// for 30 s, a connection without a request is closed after 2 minutes, and long
-// polls and watches end with their connection and with the server.
+// its body within 30 s (that of an apply must not stand still for so long), an
+// answer is given up when the peer has not taken it for 30 s, a connection
+// without a request is closed after 2 minutes, and long polls and watches end
+// with their connection and with the server.
 //
 // # Who may call
 //

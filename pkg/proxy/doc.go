@@ -9,7 +9,9 @@
 //	answer.go            resync requests of the other side, off the receive path
 //	ask.go               our own resync requests, asked until they have met someone
 //	work.go              the work queue of the app
-//	read.go watch.go     views of the store
+//	read.go              views of the store
+//	apply.go merge.go    many resources at once, and merge patches
+//	watch.go feed.go     watchers, and the changes that they share
 //	session.go proxy.go  one connection; what runs, and in which order it stops
 //
 // Promises. Nothing is told to anyone before it is on disk: an answer to the

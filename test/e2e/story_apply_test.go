@@ -28,7 +28,7 @@ var hereScope = &resource.Scope{DataType: devices, Cluster: clusterName}
 func TestApplyIsFast(t *testing.T) {
 	s := lonelySource(t)
 	began := time.Now()
-	for req, _ := range devicesFrom(0, singlePuts, filling) {
+	for req := range devicesFrom(0, singlePuts, filling) {
 		if _, _, err := s.api.Put(context.Background(), req); err != nil {
 			t.Fatal(err)
 		}
