@@ -14,7 +14,7 @@ import (
 
 const (
 	singlePuts     = 1000
-	applyGain      = 2.0      // at least, over single puts; it is more like ten
+	applyGain      = 2.0      // at least, over single puts; on a quiet machine it is six to nine
 	bodyItems      = 100_000  // of 2 KiB
 	bodyMemory     = 48 << 20 // by which the source may grow meanwhile
 	applyCrashes   = 3
