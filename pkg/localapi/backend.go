@@ -60,4 +60,5 @@ type Backend interface {
 	Resources
 	Queues
 	Control
+	Backups
 }

@@ -30,7 +30,10 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	defer s.watchers.Add(-1)
-	ctx, cancel := untilEnd(r.Context())
+	if s.isDraining() {
+		return errDraining()
+	}
+	ctx, cancel := s.whileTaking(r.Context())
 	defer cancel()
 
 	stream := newStream(w)
