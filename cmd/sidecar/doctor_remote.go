@@ -54,6 +54,11 @@ func (d *doctor) checkStatus(status *resource.Status) {
 	if status.Config.Error != "" {
 		d.add("config", resultWarn, "the sidecar has refused the last change: %s", status.Config.Error)
 	}
+	for _, h := range status.Handlers {
+		if !h.Up {
+			d.add("handler", resultWarn, "%s waits for %s: %s", h.Name, h.URL, h.LastError)
+		}
+	}
 	for _, held := range status.Resync.HeldDeletes {
 		d.add("resync", resultWarn, "%d deletes of %s on %s are held back: %s", held.Count, held.DataType, held.Cluster, held.Reason)
 	}
