@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,11 +36,15 @@ type container struct {
 	RestartPolicy string
 	Env           []struct{ Name, Value string }
 	VolumeMounts  []struct{ Name, MountPath, SubPath string }
+	Ports         []struct {
+		Name          string
+		ContainerPort int
+	}
 
 	StartupProbe, ReadinessProbe, LivenessProbe probe
 }
 
-type probe struct{ Exec struct{ Command []string } }
+type probe struct{ HTTPGet struct{ Port, Path string } }
 
 type volume struct {
 	Name                  string
@@ -212,20 +217,25 @@ func TestCommandsFitTheImage(t *testing.T) {
 	if want := []string{"run", "--config", m.sidecar.mount("config") + "/config.yaml"}; !slices.Equal(m.sidecar.Args, want) {
 		t.Errorf("args %q, want %q", m.sidecar.Args, want)
 	}
+}
+
+// The probes go to the port that the configuration opens.
+func TestProbesFitTheConfiguration(t *testing.T) {
+	m := read(t, "agent.yaml")
+	ports := m.sidecar.Ports
+	if len(ports) != 1 || ports[0].Name != "probes" || m.config().Probes.Listen != fmt.Sprintf(":%d", ports[0].ContainerPort) {
+		t.Fatalf("ports %v, probes.listen %q", ports, m.config().Probes.Listen)
+	}
 	for name, want := range map[string]struct {
-		probe   probe
-		exclude string
+		probe probe
+		path  string
 	}{
-		"startup":   {m.sidecar.StartupProbe, "broker,subscribed,resync"},
-		"readiness": {m.sidecar.ReadinessProbe, ""},
-		"liveness":  {m.sidecar.LivenessProbe, "broker,subscribed,resync,store"},
+		"startup":   {m.sidecar.StartupProbe, "/readyz?exclude=broker,subscribed,resync"},
+		"readiness": {m.sidecar.ReadinessProbe, "/readyz"},
+		"liveness":  {m.sidecar.LivenessProbe, "/livez"},
 	} {
-		command := []string{"/sidecar", "ready"}
-		if want.exclude != "" {
-			command = append(command, "--exclude", want.exclude)
-		}
-		if got := want.probe.Exec.Command; !slices.Equal(got, command) {
-			t.Errorf("%s probe: %q, want %q", name, got, command)
+		if got := want.probe.HTTPGet; got.Port != "probes" || got.Path != want.path {
+			t.Errorf("%s probe: %+v, want %s", name, got, want.path)
 		}
 	}
 }

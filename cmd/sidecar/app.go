@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,11 +26,12 @@ import (
 
 // App is one sidecar: what a configuration describes, wired together.
 //
-// Order of start: store, then the engine, then the socket and the push
-// handlers, so that the first request finds everything. Order of end: the
-// handlers take nothing more and finish their calls, and the engine publishes
-// their results and closes the broker connection, while the socket still
-// answers; then the socket; the store last, because all of them write to it.
+// Order of start: store, then the engine, then socket, TCP listeners and push
+// handlers, so that the first request finds everything. Order of end: no more
+// work is handed out, and who waits for news is told so; the handlers finish
+// their calls, and the engine publishes their results and closes the broker
+// connection, while the API still answers; then the listeners; the store last,
+// because all of them write to it.
 type App struct {
 	config   atomic.Pointer[config.Config] // in effect
 	level    *slog.LevelVar
@@ -40,6 +42,7 @@ type App struct {
 	push     *push.Push
 	server   *localapi.Server
 	listener net.Listener
+	entrance *entrance
 	watcher  *config.Watcher
 }
 
@@ -57,7 +60,7 @@ func NewApp(cfg *config.Config, path string) (_ *App, err error) {
 	if a.driver, err = newDriver(cfg, a.log); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Log: a.log}); err != nil {
+	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Log: a.log}); err != nil {
 		return nil, err
 	}
 	if err := a.openEngine(cfg); err != nil {
@@ -90,8 +93,23 @@ func (a *App) openEngine(cfg *config.Config) (err error) {
 	if err := a.openPush(cfg, registry); err != nil {
 		return err
 	}
-	a.listener, err = localapi.Listen(cfg.API.Socket, cfg.API.SocketMode)
+	a.entrance = newEntrance(cfg, a.server, a.log)
+	registry.MustRegister(a.entrance.collector())
+	if err := a.entrance.arrange(cfg); err != nil {
+		return err
+	}
+	if a.listener, err = listenSocket(cfg.API.Socket, cfg.API.SocketMode, a.log); err != nil {
+		a.entrance.close()
+	}
 	return err
+}
+
+// ownerOf names whose store it is.
+func ownerOf(cfg *config.Config) string {
+	if cfg.Role == resource.Agent {
+		return "agent " + cfg.ID + " of cluster " + cfg.Cluster
+	}
+	return "source " + cfg.ID
 }
 
 // Run serves until ctx ends or a client asks for the shutdown.
@@ -101,18 +119,35 @@ func (a *App) Run(ctx context.Context) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group.Go(func() error { return a.server.Serve(serving, a.listener) })
+	group.Go(func() error { return a.entrance.Run(serving) })
 	group.Go(func() error { return a.watcher.Run(serving, a.apply) })
 	group.Go(func() error { return a.runPush(ctx) })
+	group.Go(func() error { return watchdog(serving, a.listener.Addr().String(), a.log) })
+	group.Go(func() error { return a.announceEnd(ctx, serving) })
 	group.Go(func() error {
 		defer stopServing()
 		return a.proxy.Run(ctx)
 	})
+	notify(daemon.SdNotifyReady, a.log)
 	err := group.Wait()
 	if closeErr := a.store.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the store: %w", closeErr))
 	}
 	a.log.Info("sidecar stopped")
 	return err
+}
+
+// announceEnd waits until the end begins, and tells everybody.
+func (a *App) announceEnd(ctx, serving context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-a.proxy.Stopping():
+	case <-serving.Done():
+	}
+	a.log.Info("sidecar is ending: it hands out no more work, and publishes what is pending", "grace", a.config.Load().ShutdownGrace)
+	notify(daemon.SdNotifyStopping, a.log)
+	a.server.Drain()
+	return nil
 }
 
 // Reload reads the configuration again.
@@ -126,6 +161,9 @@ func (a *App) apply(changed *config.Config) error {
 	}
 	driver, err := newDriver(changed, a.log)
 	if err != nil {
+		return err
+	}
+	if err := a.entrance.arrange(changed); err != nil {
 		return err
 	}
 	driver.Inherit(a.driver)

@@ -8,6 +8,7 @@ var commands = []func() *cobra.Command{
 	newDemoCommand,
 	newBrokerCommand,
 	newConfigCommand,
+	newRestoreCommand,
 	newVersionCommand,
 }
 
@@ -25,6 +26,8 @@ var clientCommands = []func(*cli) *cobra.Command{
 	newRequeueCommand,
 	newDLQCommand,
 	newReadyCommand,
+	newBackupCommand,
+	newDoctorCommand,
 }
 
 func newRootCommand() *cobra.Command {
@@ -35,7 +38,8 @@ func newRootCommand() *cobra.Command {
 
 The commands that show and change resources are clients of a sidecar that is
 running, over its Unix socket: --socket, else $SIDECAR_SOCKET, else
-` + defaultSocket + `.
+` + defaultSocket + `. With --server they call its TCP listener
+(api.listen) instead, with --ca-file and --token-file.
 
 Exit codes: 0 done, 1 failed, 2 wrong use.`,
 		SilenceUsage:  true,

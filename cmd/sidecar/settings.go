@@ -11,20 +11,28 @@ import (
 
 // newDriver makes the driver that a configuration describes.
 func newDriver(c *config.Config, log *slog.Logger) (*mqtt.Driver, error) {
+	options, err := driverOptions(c, log)
+	if err != nil {
+		return nil, err
+	}
+	return mqtt.New(options)
+}
+
+func driverOptions(c *config.Config, log *slog.Logger) (mqtt.Options, error) {
 	tls, err := mqtt.TLSOptions{
 		CAData: c.MQTT.CAData, CertData: c.MQTT.ClientCertData, KeyData: c.MQTT.ClientKeyData,
 	}.Config()
 	if err != nil {
-		return nil, err
+		return mqtt.Options{}, err
 	}
-	return mqtt.New(mqtt.Options{
+	return mqtt.Options{
 		Role: c.Role, ID: c.ID, Cluster: c.Cluster, Topics: c.MQTT.Topics,
 		Brokers: c.MQTT.Brokers, ClientID: c.MQTT.ClientID,
 		Username: c.MQTT.Username, Password: string(c.MQTT.Password), TLS: tls,
 		KeepAlive: c.MQTT.KeepAlive, DialTimeout: c.MQTT.DialTimeout,
 		PubQoS: c.MQTT.PubQoS, SubQoS: c.MQTT.SubQoS, SessionExpiry: c.MQTT.SessionExpiry,
 		MaxPacketBytes: int(c.Limits.MaxPacketBytes), Log: log,
-	})
+	}, nil
 }
 
 // liveSettings are those that the engine can change while it runs.

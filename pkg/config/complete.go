@@ -22,6 +22,7 @@ func (l *loader) complete(c *Config) {
 	l.completeHandlers(c)
 	l.checkOrder(c)
 	l.checkSocket(&c.API)
+	l.completeListeners(c)
 	l.warnOfReaders()
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	State         State
 	API           API
 	Handlers      []Handler
+	Probes        Probes
 	Queue         Queue
 	Reconnect     Reconnect
 	Limits        Limits
@@ -72,6 +73,24 @@ type API struct {
 	Socket      string
 	SocketMode  os.FileMode // permission bits
 	AllowedUIDs []uint32    // empty = whoever the mode lets in
+
+	Listen           string // host:port of the TCP listener; empty = there is none
+	AllowNonLoopback bool
+	TLS              TLS
+	TokenFile        string // empty = made in state.dir; what it holds is not read here
+}
+
+// TLS is the certificate of the TCP listener; without one it makes its own.
+type TLS struct {
+	CertFile string
+	KeyFile  string
+	CertData []byte      // PEM, what CertFile holds
+	KeyData  SecretBytes // PEM
+}
+
+// Probes is the plain listener of health and metrics.
+type Probes struct {
+	Listen string // host:port; empty = there is none
 }
 
 // Queue is how the work queue tries again.
@@ -144,7 +163,8 @@ type Log struct {
 // as written there: relative ones are relative to the working directory.
 func (c *Config) Files() []string {
 	m := &c.MQTT
-	files := []string{c.path, m.ConfigFile, m.PasswordFile, m.CAFile, m.ClientCertFile, m.ClientKeyFile}
+	files := []string{c.path, m.ConfigFile, m.PasswordFile, m.CAFile, m.ClientCertFile, m.ClientKeyFile,
+		c.API.TLS.CertFile, c.API.TLS.KeyFile, c.API.TokenFile}
 	for _, h := range c.Handlers {
 		files = append(files, slices.Sorted(maps.Values(h.HeadersFrom))...)
 	}

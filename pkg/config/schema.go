@@ -30,7 +30,7 @@ func (l *loader) schema(c *Config) section {
 			"level":  set(&c.Log.Level, level),
 			"format": set(&c.Log.Format, oneOf(FormatText, FormatJSON)),
 		},
-		"probes":   section{"listen": notYet{}},
+		"probes":   section{"listen": set(&c.Probes.Listen, listenAddress)},
 		"handlers": handlerList{&c.Handlers},
 		"grpc":     notYet{},
 		"kafka":    notYet{},
@@ -74,11 +74,14 @@ func apiSchema(a *API) section {
 		"socket":           set(&a.Socket, socket),
 		"socketMode":       set(&a.SocketMode, mode),
 		"allowedUIDs":      setList(&a.AllowedUIDs, whole[uint32](0, math.MaxUint32)),
-		"listen":           notYet{},
-		"allowNonLoopback": notYet{},
-		"tls":              section{"certFile": notYet{}, "keyFile": notYet{}},
-		"tokenFile":        notYet{},
-		"kubeconfigFile":   notYet{},
+		"listen":           set(&a.Listen, listenAddress),
+		"allowNonLoopback": set(&a.AllowNonLoopback, boolean),
+		"tls": section{
+			"certFile": set(&a.TLS.CertFile, text),
+			"keyFile":  set(&a.TLS.KeyFile, text),
+		},
+		"tokenFile":      set(&a.TokenFile, text),
+		"kubeconfigFile": notYet{},
 	}
 }
 

@@ -66,4 +66,5 @@ type Backend interface {
 	Resources
 	Queues
 	Control
+	Backups
 }

@@ -15,12 +15,12 @@ func (s *Server) livez(w http.ResponseWriter, r *request) error {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *request) error {
-	return writeChecks(w, r, "readyz", s.backend.Ready())
+	return writeChecks(w, r, "readyz", s.readiness())
 }
 
 func (s *Server) readyzOne(w http.ResponseWriter, r *request) error {
 	name := r.PathValue("check")
-	checks := s.backend.Ready()
+	checks := s.readiness()
 	i := slices.IndexFunc(checks, func(c resource.Check) bool { return c.Name == name })
 	if i < 0 {
 		return resource.Errorf(resource.NotFound, "there is no check %.100q; GET /readyz?verbose lists them", name)

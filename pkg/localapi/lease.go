@@ -7,7 +7,7 @@ import (
 )
 
 // lease is a long poll: it answers when there is work, when the wait is over,
-// or, with no items, when the server ends. If its caller has gone, the items go
+// or, with no items, when the sidecar begins to end. If its caller has gone, the items go
 // back to the queue at once.
 func (s *Server) lease(w http.ResponseWriter, r *request) error {
 	body, err := s.controlBody(w, r)
@@ -18,7 +18,10 @@ func (s *Server) lease(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := untilEnd(r.Context())
+	if s.isDraining() {
+		return errDraining()
+	}
+	ctx, cancel := s.whileTaking(r.Context())
 	defer cancel()
 	items, err := s.backend.Lease(ctx, req)
 	if err != nil && ctx.Err() == nil {

@@ -1,44 +1,66 @@
 package localapi
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 )
 
-// maxConnections bounds the connections that are served at a time. Further
-// ones wait in the listener's backlog until one is closed; idle ones are closed
-// after idleTimeout.
-const maxConnections = 2048
-
-// limited is a listener of which at most so many connections are open.
+// limited is a listener of which at most so many connections are open, and a
+// few more that are only told so. Further ones wait in its backlog.
 type limited struct {
 	net.Listener
 	places chan struct{} // holds one for each open connection
+	over   chan struct{} // … and for each that is refused
 	closed chan struct{}
 	close  func() error
 }
 
-func limit(l net.Listener, most int) net.Listener {
+func limit(l net.Listener, b bounds) net.Listener {
 	closed := make(chan struct{})
-	return &limited{Listener: l, places: make(chan struct{}, most), closed: closed, close: sync.OnceValue(func() error {
+	return &limited{Listener: l, places: make(chan struct{}, b.connections), over: make(chan struct{}, b.refused), closed: closed, close: sync.OnceValue(func() error {
 		close(closed)
 		return l.Close()
 	})}
 }
 
-// Accept waits for a place, then for a connection.
+// Accept waits for a place, then for a connection. A place among the refused is
+// taken only when no other is free.
 func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+	place, err := l.place()
+	if err != nil {
+		return nil, err
 	}
 	c, err := l.Listener.Accept()
 	if err != nil {
-		<-l.places
+		<-place
 		return nil, err
 	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+	if place == l.over { // one that was freed while nobody connected is better
+		select {
+		case l.places <- struct{}{}:
+			<-place
+			place = l.places
+		default:
+		}
+	}
+	return &placed{Conn: c, over: place == l.over, leave: sync.OnceFunc(func() { <-place })}, nil
+}
+
+func (l *limited) place() (chan struct{}, error) {
+	select {
+	case l.places <- struct{}{}:
+		return l.places, nil
+	default:
+	}
+	select {
+	case l.places <- struct{}{}:
+		return l.places, nil
+	case l.over <- struct{}{}:
+		return l.over, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
 }
 
 // Close ends Accept, also while it waits for a place.
@@ -47,6 +69,7 @@ func (l *limited) Close() error { return l.close() }
 // placed is a connection that gives its place back when it is closed.
 type placed struct {
 	net.Conn
+	over  bool
 	leave func()
 }
 
@@ -56,10 +79,14 @@ func (c *placed) Close() error {
 	return c.Conn.Close()
 }
 
-// plain is the connection itself, of which the kernel knows the peer.
-func plain(c net.Conn) net.Conn {
-	if p, ok := c.(*placed); ok {
-		return p.Conn
+// plain is the connection itself, of which the kernel knows the peer, and
+// whether there is no place for it.
+func plain(c net.Conn) (inner net.Conn, over bool) {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
 	}
-	return c
+	if p, ok := c.(*placed); ok {
+		return p.Conn, p.over
+	}
+	return c, false
 }

@@ -13,7 +13,7 @@ func TestConnectionsAboveTheLimitWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := limit(inner, 2)
+	l := limit(inner, bounds{connections: 2})
 	accepted := make(chan net.Conn, 10)
 	ended := make(chan struct{})
 	go func() {

@@ -13,10 +13,10 @@ type peer struct {
 	known bool // not over TCP
 }
 
-// admit refuses peers that are not among the allowed uids (docs/api.md,
+// admitPeer refuses peers that are not among the allowed uids (docs/api.md,
 // "Configuration"). The list is read for each request, so that a changed one
 // holds for connections that are open.
-func (s *Server) admit(r *http.Request) error {
+func (s *Server) admitPeer(_ http.ResponseWriter, r *http.Request) error {
 	allowed := s.options.AllowedUIDs()
 	if len(allowed) == 0 {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -17,6 +18,8 @@ type Route struct {
 
 	probe    bool // also served by Probes
 	streams  bool // its body may be endless, and is read to its end before any answer
+	local    bool // not served by Guarded
+	waits    bool // by nature: it has no limit of time but its own
 	handle   handler
 	segments []string
 }
@@ -43,8 +46,8 @@ func (s *Server) table() []Route {
 	write := []string{"source", "wait", "timeout"}
 	check := []string{"exclude", "verbose"}
 	routes := []Route{
-		{Method: "GET", Pattern: "/v1/resources", Query: list, handle: s.listOrWatch},
-		{Method: "POST", Pattern: "/v1/resources/apply", Query: []string{"prune", "dataType", "cluster"}, handle: s.apply, streams: true},
+		{Method: "GET", Pattern: "/v1/resources", Query: list, handle: s.listOrWatch, waits: true},
+		{Method: "POST", Pattern: "/v1/resources/apply", Query: []string{"prune", "dataType", "cluster"}, handle: s.apply, streams: true, waits: true},
 		{Method: "DELETE", Pattern: "/v1/resources", Query: []string{"cluster", "force"}, handle: s.deleteCluster},
 		{Method: "GET", Pattern: one, Query: []string{"source"}, handle: s.getResource},
 		{Method: "PUT", Pattern: one, Query: write, handle: s.putResource},
@@ -55,7 +58,7 @@ func (s *Server) table() []Route {
 
 		{Method: "GET", Pattern: "/v1/queues", handle: s.listQueues},
 		{Method: "GET", Pattern: queue, handle: s.getQueue},
-		{Method: "POST", Pattern: queue + "/lease", handle: s.lease},
+		{Method: "POST", Pattern: queue + "/lease", handle: s.lease, waits: true},
 		{Method: "POST", Pattern: queue + "/requeue", handle: s.requeue},
 		{Method: "GET", Pattern: queue + "/dead", handle: s.listDead},
 		{Method: "POST", Pattern: queue + "/dead/retry", handle: s.retryDead},
@@ -65,7 +68,8 @@ func (s *Server) table() []Route {
 		{Method: "POST", Pattern: "/v1/resync", handle: s.resync},
 		{Method: "POST", Pattern: "/v1/synced", handle: s.synced},
 		{Method: "GET", Pattern: "/v1/status", handle: s.status},
-		{Method: "POST", Pattern: "/v1/shutdown", handle: s.shutdown},
+		{Method: "POST", Pattern: "/v1/shutdown", handle: s.shutdown, local: true},
+		{Method: "GET", Pattern: "/v1/backup", handle: s.backup, waits: true},
 
 		{Method: "GET", Pattern: "/livez", Query: check, handle: s.livez, probe: true},
 		{Method: "GET", Pattern: "/readyz", Query: check, handle: s.readyz, probe: true},
@@ -142,6 +146,20 @@ func (r *Route) setValues(req *http.Request, segments []string) {
 			req.SetPathValue(name[1:len(name)-1], segments[i])
 		}
 	}
+}
+
+// requestTime is how long a call may take, besides what it was asked to wait.
+const requestTime = time.Minute
+
+// limit is how long a call may take; 0 = it ends by itself.
+func (r *Route) limit(query url.Values) time.Duration {
+	switch {
+	case r.waits:
+		return 0
+	case query.Has("wait"):
+		return requestTime + maxWait // what it waits for has its own limit
+	}
+	return requestTime
 }
 
 func (r *Route) allows() []string {

@@ -1,12 +1,12 @@
 package localapi
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"slices"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -38,10 +38,13 @@ type Server struct {
 	backend  Backend
 	log      *slog.Logger
 	routes   []Route
-	watchers atomic.Int64
-	share    lineShare // of watches
 	requests *prometheus.CounterVec
 	watches  prometheus.Gauge
+	*shared
+
+	bounds bounds
+	remote bool                                               // not the socket
+	admit  func(w http.ResponseWriter, r *http.Request) error // nil: everybody
 }
 
 // New makes a Server; Backend is required, all else has a default.
@@ -61,17 +64,25 @@ func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, backend: o.Backend, log: o.Log, requests: newRequestCounter(o.Registerer), watches: newWatchGauge(o.Registerer)}
+	s := &Server{
+		options: o, backend: o.Backend, log: o.Log, shared: newShared(), bounds: socketBounds,
+		requests: newRequestCounter(o.Registerer), watches: newWatchGauge(o.Registerer),
+	}
+	s.admit = s.admitPeer
 	s.routes = s.table()
 	return s
+}
+
+// derive is a Server that shares everything but who may call what.
+func (s *Server) derive() *Server {
+	return &Server{options: s.options, backend: s.backend, log: s.log, requests: s.requests, watches: s.watches, shared: s.shared}
 }
 
 // Probes is a Server of the probe calls only (/livez, /readyz, /metrics),
 // without a check of who calls: what the plain listener `probes.listen` serves.
 func (s *Server) Probes() *Server {
-	o := s.options
-	o.AllowedUIDs = func() []uint32 { return nil }
-	probes := &Server{options: o, backend: s.backend, log: s.log, requests: s.requests, watches: s.watches}
+	probes := s.derive()
+	probes.bounds = probeBounds
 	probes.routes = slices.DeleteFunc(probes.table(), func(r Route) bool { return !r.probe })
 	return probes
 }
@@ -90,7 +101,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.survive(rec, route, cause)
 		}
 	}()
-	if err := s.admit(r); err != nil {
+	if err := s.enter(rec, r); err != nil {
 		s.fail(rec, r, route, err)
 		return
 	}
@@ -109,11 +120,32 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// enter refuses requests of connections for which there is no place, and of
+// callers who may not call.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request) error {
+	if c := connectionOf(r.Context()); c != nil && c.over {
+		w.Header().Set("Connection", "close")
+		return resource.Errorf(resource.Unavailable, "there are %d connections already, and no more are served: close those that are not needed", s.bounds.connections)
+	}
+	if s.admit == nil {
+		return nil
+	}
+	return s.admit(w, r)
+}
+
 // call hands a request to its route once its query is known to be good.
 func (s *Server) call(w *recorder, r *http.Request, route *Route) error {
+	if route.local && s.remote {
+		return resource.Errorf(resource.Forbidden, "this call is for the Unix socket only")
+	}
 	query, err := parseQuery(r.URL.RawQuery, route.Query)
 	if err != nil {
 		return err
+	}
+	if limit := route.limit(query); limit > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		r = r.WithContext(ctx)
 	}
 	return route.handle(w, &request{Request: r, query: query})
 }

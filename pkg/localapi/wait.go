@@ -13,6 +13,7 @@ import (
 const (
 	defaultWait = 30 * time.Second
 	maxWait     = 10 * time.Minute
+	lastLook    = 100 * time.Millisecond
 )
 
 // waiting is what a write was asked to wait for; the zero value is nothing.
@@ -53,10 +54,21 @@ func (s *Server) awaitGone(r *request, wait waiting, res *resource.Resource) (*r
 	timed, cancelTimed := context.WithTimeout(ctx, wait.timeout)
 	defer cancelTimed()
 	reached, err := s.backend.Await(timed, res.Key, res.Version, wait.state)
+	if err != nil && ctx.Err() != nil {
+		reached, err = s.awaitLast(r.Context(), wait, res)
+	}
 	if err == nil {
 		return reached, nil
 	}
 	return nil, notReached(err, ctx.Err() != nil, wait, res)
+}
+
+// awaitLast looks once more when the server ends: what was published last may
+// have come with the end.
+func (s *Server) awaitLast(ctx context.Context, wait waiting, res *resource.Resource) (*resource.Resource, error) {
+	ctx, cancel := context.WithTimeout(ctx, lastLook)
+	defer cancel()
+	return s.backend.Await(ctx, res.Key, res.Version, wait.state)
 }
 
 // notReached says why the wait ended. The write stays, and what is known of

@@ -33,7 +33,10 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 	defer s.watchers.Add(-1)
 	s.watches.Inc()
 	defer s.watches.Dec()
-	ctx, cancel := untilEnd(r.Context())
+	if s.isDraining() {
+		return errDraining()
+	}
+	ctx, cancel := s.whileTaking(r.Context())
 	defer cancel()
 
 	stream := newStream(w, &s.share)
@@ -64,16 +67,17 @@ func (r *request) watchRequest() (req resource.WatchRequest, err error) {
 
 // mostWatchers leaves connections to other calls, whatever limits.maxWatchers
 // says.
-const mostWatchers = maxConnections * 3 / 4
+func (s *Server) mostWatchers() int64 { return int64(s.bounds.connections) * 3 / 4 }
 
 func (s *Server) admitWatcher() error {
+	most := s.mostWatchers()
 	limit := int64(s.options.MaxWatchers())
-	if limit <= 0 || limit > mostWatchers {
-		limit = mostWatchers
+	if limit <= 0 || limit > most {
+		limit = most
 	}
 	if n := s.watchers.Add(1); n > limit {
 		s.watchers.Add(-1)
-		return resource.Errorf(resource.TooManyRequests, "there are %d watches already; limits.maxWatchers, which is at most %d, allows no more", limit, mostWatchers)
+		return resource.Errorf(resource.TooManyRequests, "there are %d watches already; limits.maxWatchers, which is at most %d, allows no more", limit, most)
 	}
 	return nil
 }

@@ -51,6 +51,13 @@
 // file; the index is never behind what they have returned, and they show nothing
 // that is not durable. They do not wait for writers.
 //
+// # Backups
+//
+// Backup copies the store while it is in use, as of one moment; commits do not
+// wait for it. Restore puts a copy in the place of a store that nobody has open,
+// and makes it new: a store that has lost its memory, not one that has it from
+// another time.
+//
 // # Revisions
 //
 // A new store numbers from the clock in microseconds and counts up by one for

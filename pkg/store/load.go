@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -112,11 +113,14 @@ func (s *Store) readIndex(tx *bbolt.Tx) error {
 // above the clock. A new store does it, and one whose end may have been lost:
 // nobody's revision from that time means anything.
 func (s *Store) startRevisions(floor resource.Revision) {
-	start := max(floor, resource.Revision(s.clock().UnixMicro()))
+	start := max(floor, nowRevision(s.clock()))
 	st := &s.memory.state
 	st.Head, st.Visible, st.Floor = start, start, start
 	s.journal.remember(nil, start)
 }
+
+// nowRevision is where a new store begins to number.
+func nowRevision(now time.Time) resource.Revision { return resource.Revision(now.UnixMicro()) }
 
 // markOpen brings the file up to date with the journal, and writes that the
 // store is in use.
@@ -128,6 +132,7 @@ func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
 	st.HeadCeiling = s.reserveHead(0, st.Head)
 	st.Segment = r.next
 	st.Identity = cmp.Or(st.Identity, randomNumber())
+	st.Owner = cmp.Or(s.owner, st.Owner)
 	s.memory.base = st.Visible
 	s.checkpoints.saved = *st
 	return s.db.Update(func(tx *bbolt.Tx) error {

@@ -73,7 +73,12 @@ func (s *Store) makeDir() (missing bool, err error) {
 }
 
 func (s *Store) openFile() (err error) {
+	var file *os.File
 	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
+		OpenFile: func(name string, flag int, mode fs.FileMode) (_ *os.File, err error) {
+			file, err = os.OpenFile(name, flag, mode)
+			return file, err
+		},
 		Timeout:         lockTimeout,
 		InitialMmapSize: mmapSize,
 		PageSize:        pageSize,
@@ -86,7 +91,21 @@ func (s *Store) openFile() (err error) {
 		return err
 	}
 	s.db.AllocSize = growStep
+	if !isStill(file, s.path) {
+		return errors.Join(errReplaced, s.db.Close())
+	}
 	return nil
+}
+
+// isStill tells whether the open file has that name yet: a restore may have put
+// another in its place while the lock was waited for.
+func isStill(file *os.File, path string) bool {
+	was, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	now, err := os.Stat(path)
+	return err == nil && os.SameFile(was, now)
 }
 
 // syncDir is best effort: some file systems have no such thing.

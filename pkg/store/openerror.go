@@ -17,6 +17,8 @@ var (
 	errDamaged    = errors.New("damaged")
 	errStray      = errors.New("there is a journal of another file beside it")
 	errUnreadable = errors.New("damaged or unreadable")
+	errNoBackup   = errors.New("not a backup, or not all of one: 'sidecar backup' makes them")
+	errReplaced   = errors.New("the file was replaced meanwhile: start again")
 )
 
 // explain names the file and says what to do about it.

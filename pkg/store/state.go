@@ -48,6 +48,8 @@ type state struct {
 	// Identity is a random number of the file, which its journal has too.
 	Identity uint64 `json:"identity,omitempty"`
 
+	Owner string `json:"owner,omitempty"` // whose store it is, see Options
+
 	// What of the journal is in the file: all before that segment, and before
 	// that frame.
 	Segment uint64 `json:"segment,omitempty"`

@@ -25,6 +25,7 @@ type Options struct {
 	Dir     string       // state.dir; made with mode 0700 if missing; the file in it is sidecar.db, mode 0600
 	Sync    bool         // sync on every commit; without it a power cut may take changes back
 	History int          // visible changes kept for watchers; 0 = DefaultHistory
+	Owner   string       // whose store it is, kept in it: Restore refuses that of another; "" = leave it
 	Log     *slog.Logger // nil = discard
 }
 
@@ -35,6 +36,7 @@ type Store struct {
 	path    string
 	sync    bool
 	history int
+	owner   string
 	log     *slog.Logger
 	clock   func() time.Time
 
@@ -76,6 +78,7 @@ func newStore(o Options) *Store {
 		path:    filePath(o.Dir),
 		sync:    o.Sync,
 		history: o.History,
+		owner:   o.Owner,
 		log:     o.Log,
 		clock:   time.Now,
 		changed: make(chan struct{}),

@@ -42,12 +42,18 @@ var starts = func() chan func() {
 // startProcess starts argv; its output is appended to the file log.
 func startProcess(t testing.TB, name, log string, argv ...string) *process {
 	t.Helper()
+	return startCommand(t, name, log, exec.Command(argv[0], argv[1:]...))
+}
+
+// startCommand is startProcess of a command that has more than arguments.
+func startCommand(t testing.TB, name, log string, cmd *exec.Cmd) *process {
+	t.Helper()
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	p := &process{name: name, log: log, cmd: exec.Command(argv[0], argv[1:]...), done: make(chan struct{})}
+	p := &process{name: name, log: log, cmd: cmd, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)

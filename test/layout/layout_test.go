@@ -28,12 +28,13 @@ var mayImport = map[string][]string{
 	"pkg/transport/mqtt":          {"pkg/transport", "pkg/topics", "pkg/event", "pkg/resource"},
 	"pkg/proxy":                   {"pkg/resource", "pkg/event", "pkg/reconnect", "pkg/resync", "pkg/store", "pkg/queue", "pkg/transport"},
 	"pkg/push":                    {"pkg/resource"},
+	"pkg/access":                  {},
 	"pkg/localapi":                {"pkg/resource"},
 	"pkg/localapi/client":         {"pkg/resource"},
 	"pkg/localapi/apitest":        {"pkg/resource", "pkg/localapi"},
 	"pkg/config":                  {"pkg/resource", "pkg/topics"},
 	"testbroker":                  {},
-	"cmd/sidecar":                 {"pkg/resource", "pkg/reconnect", "pkg/store", "pkg/proxy", "pkg/push", "pkg/localapi", "pkg/localapi/client", "pkg/config", "pkg/transport/mqtt", "testbroker"},
+	"cmd/sidecar":                 {"pkg/resource", "pkg/reconnect", "pkg/store", "pkg/proxy", "pkg/push", "pkg/localapi", "pkg/localapi/client", "pkg/access", "pkg/config", "pkg/transport/mqtt", "testbroker"},
 }
 
 // onlyImporter names the one folder that may import a library that must not
@@ -44,6 +45,7 @@ var onlyImporter = map[string]string{
 	"github.com/mochi-mqtt/server":   "testbroker",
 	"github.com/fsnotify/fsnotify":   "pkg/config",
 	"github.com/spf13/cobra":         "cmd/sidecar",
+	"github.com/coreos/go-systemd":   "cmd/sidecar",
 }
 
 // file is a Go file of the module that is not a test.

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func resourcePath(key resource.Key, more ...string) string {
 // send is the answer of a call, whose body the caller must close; an answer
 // that is an error is returned as such.
 func (c *Client) send(ctx context.Context, call call) (*http.Response, error) {
-	request, err := call.request(ctx)
+	request, err := call.request(ctx, c.base)
 	if err != nil {
 		return nil, err
 	}
@@ -62,12 +63,12 @@ func (c *Client) send(ctx context.Context, call call) (*http.Response, error) {
 	return nil, c.problem(response)
 }
 
-func (call call) request(ctx context.Context) (*http.Request, error) {
+func (call call) request(ctx context.Context, base string) (*http.Request, error) {
 	body, err := call.encode()
 	if err != nil {
 		return nil, err
 	}
-	target := "http://sidecar" + call.path
+	target := base + call.path
 	if len(call.query) > 0 {
 		target += "?" + call.query.Encode()
 	}
@@ -128,7 +129,7 @@ func (c *Client) do(ctx context.Context, call call, out any) (int, error) {
 		return 0, c.unreachable(ctx, fmt.Errorf("read the answer: %w", err))
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return 0, fmt.Errorf("decode the answer of the sidecar at %s: %w", c.socket, err)
+		return 0, fmt.Errorf("decode the answer of the sidecar at %s: %w", c.where, err)
 	}
 	return response.StatusCode, nil
 }
@@ -154,13 +155,19 @@ func finish(response *http.Response) {
 // unreachable is the error of a call that got no answer.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("call the sidecar at %s: %w", c.socket, context.Cause(ctx))
+		return fmt.Errorf("call the sidecar at %s: %w", c.where, context.Cause(ctx))
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return resource.Errorf(resource.Unavailable, "no answer: is the sidecar running? socket %s: %w", c.socket, err)
+	if errors.As(err, new(*setupError)) {
+		return err
+	}
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return fmt.Errorf("the certificate of %s is not trusted: give the CA that has signed it (--ca-file; by default ca.crt in state.dir): %w", c.where, err)
+	}
+	return resource.Errorf(resource.Unavailable, "no answer: is the sidecar running? %s: %w", c.where, err)
 }
 
 // problem is the error that an answer holds.
@@ -173,7 +180,7 @@ func (c *Client) problem(response *http.Response) error {
 		e.RetryAfter = retryAfter(response.Header)
 		return e
 	}
-	return resource.Errorf(resource.Internal, "the server at %s answered %s, not as a sidecar does: is it one?", c.socket, response.Status)
+	return resource.Errorf(resource.Internal, "the server at %s answered %s, not as a sidecar does: is it one?", c.where, response.Status)
 }
 
 // decodeProblem reads a problem (RFC 9457); nil if it is none.

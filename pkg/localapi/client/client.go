@@ -26,23 +26,28 @@ const (
 
 // Client calls one sidecar.
 type Client struct {
-	socket string
-	http   *http.Client
+	base  string // of every URL
+	where string // the sidecar, for errors
+	http  *http.Client
 }
 
 // New makes a client of the sidecar that listens on the socket; it does not
 // connect before the first call.
 func New(socketPath string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+	transport := newTransport()
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socketPath)
 	}
-	return &Client{socket: socketPath, http: &http.Client{
-		Transport: &http.Transport{
-			DialContext:         dial,
-			DisableCompression:  true,
-			MaxIdleConnsPerHost: idleKept,
-			IdleConnTimeout:     idleTimeout,
-		},
+	return newClient("http://sidecar", "socket "+socketPath, transport)
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: idleKept, IdleConnTimeout: idleTimeout}
+}
+
+func newClient(base, where string, transport http.RoundTripper) *Client {
+	return &Client{base: base, where: where, http: &http.Client{
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -54,7 +54,7 @@ func (e *NotReady) Error() string { return "not ready: " + strings.Join(e.Causes
 // Ready returns nil when every check but the excluded ones passes, and
 // *NotReady when one does not.
 func (c *Client) Ready(ctx context.Context, exclude ...string) error {
-	request, err := call{method: http.MethodGet, path: "/readyz", query: url.Values{"exclude": exclude}}.request(ctx)
+	request, err := call{method: http.MethodGet, path: "/readyz", query: url.Values{"exclude": exclude}}.request(ctx, c.base)
 	if err != nil {
 		return err
 	}
@@ -94,4 +94,19 @@ func (c *Client) Metrics(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("read metrics: %w", err)
 	}
 	return nil
+}
+
+// Backup copies a backup of the store to w. It ends with an error unless all of
+// it has come.
+func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	response, err := c.send(ctx, call{method: http.MethodGet, path: "/v1/backup"})
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	n, err := io.Copy(w, response.Body)
+	if err != nil {
+		return n, fmt.Errorf("read backup: %w", err)
+	}
+	return n, nil
 }
