@@ -88,18 +88,22 @@ class Worker(Handlers):
         if self._wake is not None:
             raise RuntimeError("a worker runs once: make another one")
         asleep, self._wake = socket.socketpair()
-        leaser = threading.Thread(target=self._guarded, args=(self._lease_all,), name="pillion-lease", daemon=True)
-        keeper = threading.Thread(target=self._guarded, args=(self._keep_all,), name="pillion-extend", daemon=True)
         with asleep, self._wake:
-            with _stopped_by_signals(self) if signals else nullcontext():
-                leaser.start()
-                keeper.start()
-                if not self._asked:
-                    asleep.recv(1)
-            self._wind_down(leaser)
-        keeper.join(1.0)
+            self._run(asleep, signals)
         if self._error:
             raise self._error
+
+    def _run(self, asleep: socket.socket, signals: bool) -> None:
+        leaser = threading.Thread(target=self._guarded, args=(self._lease_all,), name="pillion-lease", daemon=True)
+        keeper = threading.Thread(target=self._guarded, args=(self._keep_all,), name="pillion-extend", daemon=True)
+        with _stopped_by_signals(self) if signals else nullcontext():
+            if self._asked:
+                return
+            leaser.start()
+            keeper.start()
+            asleep.recv(1)
+        self._wind_down(leaser)
+        keeper.join(1.0)
 
     def _guarded(self, part: Any) -> None:
         """Runs a part of the worker; if it fails the worker ends."""

@@ -116,7 +116,7 @@ class BlockedIterator:
 
     @property
     def revision(self) -> Optional[str]:
-        return self.events.revision  # type: ignore[no-any-return]
+        return self.events.revision
 
     def __enter__(self) -> BlockedIterator:
         return self

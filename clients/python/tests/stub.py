@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _serve(self) -> None:
-        stub: Stub = self.server.stub  # type: ignore[attr-defined]
+        stub: Stub = self.server.stub
         self.body = self._read_body() if stub.reads_bodies else b""
         stub.requests.append((self.command, self.path, self.body, dict(self.headers)))
         stub.script(self)

@@ -23,7 +23,7 @@ class Stage(Story):
 
     def setUp(self) -> None:
         super().setUp()
-        self.world = World(self)  # type: ignore[arg-type]
+        self.world = World(self)
         self.world.start()
         self.hub = self.kind.client(self.world.socket("source"))
         self.edge = self.kind.client(self.world.socket("agent"))
@@ -202,7 +202,7 @@ class Working(Stage):
         worker = self.kind.agent(self.edge, **options)
         ledger = self.ledger
 
-        @worker.handler(DEVICES)  # type: ignore[misc]
+        @worker.handler(DEVICES)
         def handler(work: Work) -> Any:
             ledger.enter("handler", work.key.id)
             try:
@@ -210,7 +210,7 @@ class Working(Stage):
             finally:
                 ledger.leave(work.key.id)
 
-        @worker.deletion(DEVICES)  # type: ignore[misc]
+        @worker.deletion(DEVICES)
         def deletion(work: Work) -> None:
             ledger.enter("deletion", work.key.id)
             ledger.leave(work.key.id)
