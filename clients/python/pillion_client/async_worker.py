@@ -202,7 +202,7 @@ class AsyncWorker(Handlers):
         refusal = await self._send(job, result)
         if refusal is not None:
             log.warning("result refused: %s: %s", job.item.key, refusal)
-            if result.get("result") != "failed":
+            if result.get("result") != "failed" or "status" in result:
                 await self._send(job, failed(refusal))
         job.answered = True
 

@@ -208,7 +208,7 @@ class Worker(Handlers):
         if refusal is None:
             return
         log.warning("result refused: %s: %s", job.item.key, refusal)
-        if result.get("result") != "failed":
+        if result.get("result") != "failed" or "status" in result:
             self._send(job, failed(refusal))
 
     def _send(self, job: Job, result: Mapping[str, Json]) -> Optional[SidecarError]:

@@ -256,11 +256,14 @@ class Working(Stage):
 
     def test_a_result_that_is_refused_is_a_failure(self: Any) -> None:
         def reconcile(work: Work) -> Any:
-            return {"large": "x" * (2 << 20)} if work.attempt == 1 else {"attempt": work.attempt}
+            large = {"large": "x" * (2 << 20)}
+            if work.attempt == 2:
+                raise Failure("too much", status=large)
+            return large if work.attempt == 1 else {"attempt": work.attempt}
 
         with self.assertLogs("pillion_client", "WARNING") as logs:
             self.agent(reconcile)
-            self.assertEqual(self.device(wait="observed").status, {"attempt": 2})
+            self.assertEqual(self.device(wait="observed").status, {"attempt": 3})
         self.assertIn("result refused: " + DEVICES + "/cluster1/dev-1: too_large", "".join(logs.output))
 
     def test_a_handler_may_come_back(self: Any) -> None:
