@@ -53,6 +53,11 @@ interop: build ## the OCM SDK v1.2.0 and v0.15.0 against bin/sidecar (needs mosq
 e2e: build ## failure stories against bin/sidecar: killed brokers, kill -9, full disks (needs mosquitto)
 	SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/
 
+.PHONY: clients
+clients: build ## the client libraries against bin/sidecar (needs mypy, npm, openssl)
+	cd clients/python && mypy pillion_client && SIDECAR_BIN=$(CURDIR)/$(BIN) python3 -W error::ResourceWarning -m unittest
+	cd clients/typescript && npm ci --no-fund --no-audit && npm run check && SIDECAR_BIN=$(CURDIR)/$(BIN) npm test
+
 .PHONY: bench
 bench: build ## side by side with the OCM SDK; prints ratios
 	cd bench && $(GO) run . -sidecar $(CURDIR)/$(BIN)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,15 +29,7 @@ func TestEverySourceWithEveryAgent(t *testing.T) {
 	for _, source := range programs("source") {
 		for _, agent := range programs("agent") {
 			t.Run(source.language+" with "+agent.language, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				hub, edge := w.run(source), w.run(agent)
-				w.awaitKnock() // both are there before their sidecars
-				w.startSidecars()
-				hub.wantExit(storyTime)
-				hub.wantStory()
-				edge.wantHandled()
-				edge.terminate()
+				playTogether(t, source, agent)
 			})
 		}
 	}
@@ -66,6 +59,27 @@ func TestPushReceiverWithEverySource(t *testing.T) {
 	}
 }
 
+func TestAgentsWithTheClientLibraries(t *testing.T) {
+	for i, agent := range libraryAgents() {
+		t.Run(agent.language, func(t *testing.T) {
+			playTogether(t, programs("source")[i], agent)
+		})
+	}
+}
+
+// playTogether runs both apps from before their sidecars are there to the end.
+func playTogether(t *testing.T, source, agent program) {
+	t.Parallel()
+	w := newWorld(t)
+	hub, edge := w.run(source), w.run(agent)
+	w.awaitKnock()
+	w.startSidecars()
+	hub.wantExit(storyTime)
+	hub.wantStory()
+	edge.wantHandled()
+	edge.terminate()
+}
+
 // The agent's sidecar is down while the source declares, and the source's is
 // restarted while its app waits.
 func TestAppsOutliveTheirSidecars(t *testing.T) {
@@ -90,7 +104,7 @@ func TestAppsOutliveTheirSidecars(t *testing.T) {
 }
 
 func TestProgramsEndAtSIGTERM(t *testing.T) {
-	for _, p := range append(programs("source"), programs("agent")...) {
+	for _, p := range allPrograms() {
 		t.Run(p.language+" "+p.side+" without a sidecar", func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -130,7 +144,7 @@ func TestProgramsSayWhatIsWrong(t *testing.T) {
 
 func TestProgramsAreShort(t *testing.T) {
 	files := 0
-	for _, p := range append(append(programs("source"), programs("agent")...), pushReceiver) {
+	for _, p := range append(allPrograms(), pushReceiver) {
 		text, err := os.ReadFile(p.file)
 		if err != nil {
 			t.Fatal(err)
@@ -140,8 +154,8 @@ func TestProgramsAreShort(t *testing.T) {
 			t.Errorf("%s has %d lines, more than %d", p.file, lines, maxLines)
 		}
 	}
-	if files != 7 {
-		t.Errorf("found %d programs, want 7", files)
+	if files != 9 {
+		t.Errorf("found %d programs, want 9", files)
 	}
 }
 
@@ -177,6 +191,18 @@ func programs(side string) []program {
 		all = append(all, program{l.language, side, file, []string{l.runner, file}})
 	}
 	return all
+}
+
+// libraryAgents are the agents that use the client libraries of this repository.
+func libraryAgents() []program {
+	return []program{
+		{"python client", "agent", "python/agent_client.py", []string{"python3", "python/agent_client.py"}},
+		{"node client", "agent", "node/agent-client.mjs", []string{"node", "node/agent-client.mjs"}},
+	}
+}
+
+func allPrograms() []program {
+	return slices.Concat(programs("source"), programs("agent"), libraryAgents())
 }
 
 // wantStory wants every device declared, observed and gone, in that order.

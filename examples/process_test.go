@@ -25,7 +25,7 @@ type process struct {
 func start(t *testing.T, command []string, env ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: strings.Join(command[:2], " "), cmd: exec.Command(command[0], command[1:]...), out: &buffer{}, done: make(chan struct{})}
-	p.cmd.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1"), env...)
+	p.cmd.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=../clients/python"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 5 * time.Second // for a child that keeps the pipe open
