@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any, AsyncIterator, Coroutine, Dict, Iterable, List, Optional, Set
 
 from . import _http
-from ._calls import Answer, Call, problem
+from ._calls import Answer, Call, Pieces, problem
 from ._endpoint import Endpoint
 from ._transport import IDLE_KEPT, IDLE_SECONDS, MAX_ANSWER_BYTES, MAX_LINE_BYTES, BodyError, guarded_pieces
 from .errors import SidecarError, UnreachableError, UntrustedError
@@ -110,7 +110,7 @@ class AsyncTransport:
             connection.close()
         self._idle.clear()
 
-    async def send(self, call: Call[Any], body: Optional[Iterable[bytes]] = None, interrupt: Optional[Interrupt] = None) -> Answer:
+    async def send(self, call: Call[Any], body: Pieces = None, interrupt: Optional[Interrupt] = None) -> Answer:
         """The answer of a call. Raises UnreachableError if there is none."""
         headers = {**call.all_headers(), **self.endpoint.headers()}
         try:
@@ -120,7 +120,7 @@ class AsyncTransport:
         except BodyError as error:
             raise error.cause from None
 
-    async def _ask(self, connection: Connection, call: Call[Any], headers: Dict[str, str], body: Optional[Iterable[bytes]]) -> Answer:
+    async def _ask(self, connection: Connection, call: Call[Any], headers: Dict[str, str], body: Pieces) -> Answer:
         head = await self._exchange(connection, call, headers, body)
         whole = bytearray()
         async for piece in _http.read_body(connection.reader, head):
@@ -130,7 +130,9 @@ class AsyncTransport:
         connection.keep = head.keep_alive and (head.chunked or head.length is not None)
         return Answer(head.status, head.headers, bytes(whole))
 
-    async def _exchange(self, connection: Connection, call: Call[Any], headers: Dict[str, str], body: Optional[Iterable[bytes]]) -> _http.Head:
+    async def _exchange(
+        self, connection: Connection, call: Call[Any], headers: Dict[str, str], body: Pieces,
+    ) -> _http.Head:
         """Sends the request and reads the head of its answer."""
         writer, host = connection.writer, self.endpoint.authority
         if body is not None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import AsyncGenerator, Optional, Type
+from typing import AsyncGenerator, Optional
 
 from ._async_transport import AsyncTransport
 from ._follow import SILENCE, Follow
@@ -34,7 +33,7 @@ class AsyncWatch:
     async def __aenter__(self) -> AsyncWatch:
         return self
 
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __aiter__(self) -> AsyncWatch:

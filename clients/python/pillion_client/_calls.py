@@ -19,6 +19,9 @@ from .model import (
 
 T = TypeVar("T")
 
+Pieces = Optional[Iterable[bytes]]
+"""A body that is made while it is sent; None = the call has its own."""
+
 CHUNK_BYTES = 64 << 10
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -172,7 +175,9 @@ def put(
     return _write("PUT", _resource_path(data_type, cluster, id), {}, wait, guard, body=body)
 
 
-def patch(data_type: str, cluster: str, id: str, merge: Mapping[str, Json], if_match: Optional[str], wait: Wait) -> Call[Resource]:
+def patch(
+    data_type: str, cluster: str, id: str, merge: Mapping[str, Json], if_match: Optional[str], wait: Wait,
+) -> Call[Resource]:
     path, guard = _resource_path(data_type, cluster, id), _precondition(if_match)
     return _write("PATCH", path, {}, wait, guard, body=_encode(merge), content_type=MERGE_PATCH)
 

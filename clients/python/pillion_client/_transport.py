@@ -16,7 +16,7 @@ import time
 from contextlib import contextmanager
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Set
 
-from ._calls import Answer, Call, problem
+from ._calls import Answer, Call, Pieces, problem
 from ._endpoint import Endpoint
 from .errors import SidecarError, UnreachableError, UntrustedError
 
@@ -129,7 +129,7 @@ class Transport:
         for connection in idle:
             connection.close()
 
-    def send(self, call: Call[Any], body: Optional[Iterable[bytes]] = None, interrupt: Optional[Interrupt] = None) -> Answer:
+    def send(self, call: Call[Any], body: Pieces = None, interrupt: Optional[Interrupt] = None) -> Answer:
         """The answer of a call. Raises UnreachableError if there is none."""
         try:
             with self._connection(fresh=call.once) as connection, _guarded(connection, interrupt):
@@ -182,7 +182,7 @@ class Transport:
             self._idle.append(connection)
             return True
 
-    def _ask(self, connection: Connection, call: Call[Any], body: Optional[Iterable[bytes]], patience: float) -> http.client.HTTPResponse:
+    def _ask(self, connection: Connection, call: Call[Any], body: Pieces, patience: float) -> http.client.HTTPResponse:
         headers = {**call.all_headers(), **self.endpoint.headers()}
         connection.sock.settimeout(patience)
         try:
@@ -201,7 +201,8 @@ class Transport:
         try:
             yield
         except ssl.SSLCertVerificationError as error:
-            raise UntrustedError("unavailable", f"{self.endpoint}: {error.verify_message}: is ca_file the one that signed it?") from error
+            detail = f"{self.endpoint}: {error.verify_message}: is ca_file the one that signed it?"
+            raise UntrustedError("unavailable", detail) from error
         except (OSError, http.client.HTTPException) as error:
             detail = f"no answer: is the sidecar running? {self.endpoint}: {str(error) or type(error).__name__}"
             raise UnreachableError(detail, sent=connection.opened) from error

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
-from typing import Generator, Optional, Type
+from typing import Generator, Optional
 
 from ._follow import SILENCE, Follow
 from ._transport import Interrupt, Transport
@@ -41,7 +40,7 @@ class Watch:
     def __enter__(self) -> Watch:
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
         self._events.close()
 

@@ -69,7 +69,8 @@ class Failure(Exception):
     """
 
     def __init__(
-        self, detail: str, *, retry: bool = True, requeue_after: Optional[float] = None, status: Optional[Mapping[str, Json]] = None,
+        self, detail: str, *, retry: bool = True, requeue_after: Optional[float] = None,
+        status: Optional[Mapping[str, Json]] = None,
     ) -> None:
         super().__init__(detail)
         self.retry = retry

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Any, AsyncIterator, Dict, Iterable, List, Mapping, Optional, Sequence, Type, TypeVar
+from typing import Any, AsyncIterator, Dict, Iterable, List, Mapping, Optional, Sequence, TypeVar
 
 from . import _calls
 from ._async_transport import AsyncTransport, Interrupt
@@ -51,7 +50,7 @@ class AsyncClient:
     async def __aenter__(self) -> AsyncClient:
         return self
 
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     async def _do(self, call: Call[T], body: Optional[Iterable[bytes]] = None) -> T:
@@ -105,7 +104,9 @@ class AsyncClient:
         wait is "published" or "observed", for timeout seconds:
         DeadlineExceededError, and the write stays.
         """
-        return await self._do(_calls.put(data_type, cluster, id, spec, content_type, metadata, version, if_match, if_none_match, Wait(wait, timeout)))
+        return await self._do(_calls.put(
+            data_type, cluster, id, spec, content_type, metadata, version, if_match, if_none_match, Wait(wait, timeout),
+        ))
 
     async def patch(
         self, data_type: str, cluster: str, id: str, merge: Mapping[str, Json], *, if_match: Optional[str] = None,
@@ -138,7 +139,8 @@ class AsyncClient:
         return await self._do(_calls.delete_cluster(cluster))
 
     async def apply(
-        self, items: Iterable[Declaration], *, prune: bool = False, data_type: Optional[str] = None, cluster: Optional[str] = None,
+        self, items: Iterable[Declaration], *, prune: bool = False, data_type: Optional[str] = None,
+        cluster: Optional[str] = None,
     ) -> ApplyResult:
         """Declares many in one go, streamed. prune deletes what is in the scope
         of data_type and cluster and not among the items. Raises ApplyError,
@@ -155,7 +157,8 @@ class AsyncClient:
     # Queues
 
     async def lease(
-        self, queue: str = "resources", *, max: int = 1, wait: float = 0.0, lease_for: float = 60.0, data_types: Sequence[str] = (),
+        self, queue: str = "resources", *, max: int = 1, wait: float = 0.0, lease_for: float = 60.0,
+        data_types: Sequence[str] = (),
     ) -> List[LeaseItem]:
         """Takes up to max items of work; waits up to wait seconds (60) for the
         first. They are yours for lease_for seconds (1 to 3600)."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Type, TypeVar
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
 from . import _calls
 from ._calls import Call, Wait
@@ -58,7 +57,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _do(self, call: Call[T], body: Optional[Iterable[bytes]] = None) -> T:
@@ -111,7 +110,9 @@ class Client:
         wait is "published" or "observed", for timeout seconds:
         DeadlineExceededError, and the write stays.
         """
-        return self._do(_calls.put(data_type, cluster, id, spec, content_type, metadata, version, if_match, if_none_match, Wait(wait, timeout)))
+        return self._do(_calls.put(
+            data_type, cluster, id, spec, content_type, metadata, version, if_match, if_none_match, Wait(wait, timeout),
+        ))
 
     def patch(
         self, data_type: str, cluster: str, id: str, merge: Mapping[str, Json], *, if_match: Optional[str] = None,
@@ -144,7 +145,8 @@ class Client:
         return self._do(_calls.delete_cluster(cluster))
 
     def apply(
-        self, items: Iterable[Declaration], *, prune: bool = False, data_type: Optional[str] = None, cluster: Optional[str] = None,
+        self, items: Iterable[Declaration], *, prune: bool = False, data_type: Optional[str] = None,
+        cluster: Optional[str] = None,
     ) -> ApplyResult:
         """Declares many in one go, streamed. prune deletes what is in the scope
         of data_type and cluster and not among the items. Raises ApplyError,
@@ -161,7 +163,8 @@ class Client:
     # Queues
 
     def lease(
-        self, queue: str = "resources", *, max: int = 1, wait: float = 0.0, lease_for: float = 60.0, data_types: Sequence[str] = (),
+        self, queue: str = "resources", *, max: int = 1, wait: float = 0.0, lease_for: float = 60.0,
+        data_types: Sequence[str] = (),
     ) -> List[LeaseItem]:
         """Takes up to max items of work; waits up to wait seconds (60) for the
         first. They are yours for lease_for seconds (1 to 3600)."""

@@ -48,7 +48,8 @@ class Worker(Handlers):
     """
 
     def __init__(
-        self, client: Optional[Client] = None, *, queue: str = "resources", concurrency: int = 4, lease_for: float = 60.0, stop_grace: float = 20.0,
+        self, client: Optional[Client] = None, *, queue: str = "resources", concurrency: int = 4,
+        lease_for: float = 60.0, stop_grace: float = 20.0,
     ) -> None:
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1")

@@ -94,8 +94,8 @@ export class Client {
     }
     /** Forgets every resource of a cluster that is no more; how many. */
     async deleteCluster(cluster, options = {}) {
-        const answer = await this.#get({ method: "DELETE", path: "/v1/resources", query: { cluster, force: true }, ...options });
-        return answer.deleted;
+        const query = { cluster, force: true };
+        return (await this.#get({ method: "DELETE", path: "/v1/resources", query, ...options })).deleted;
     }
     /**
      * Declares many in one go, streamed. prune deletes what is in its scope and
@@ -103,8 +103,9 @@ export class Client {
      */
     async apply(items, { prune, signal } = {}) {
         const { status, body } = await this.#do({
-            method: "POST", path: "/v1/resources/apply", query: prune ? { prune: true, ...prune } : {}, pieces: applyLines(items, prune !== undefined),
-            contentType: "application/x-ndjson", waits: applyTime, once: true, signal,
+            method: "POST", path: "/v1/resources/apply", query: prune ? { prune: true, ...prune } : {},
+            pieces: applyLines(items, prune !== undefined), contentType: "application/x-ndjson",
+            waits: applyTime, once: true, signal,
         });
         if (!isObject(body))
             throw fromProblem(body, status);
@@ -148,7 +149,8 @@ export class Client {
     }
     /** Puts a key into the queue again, or all, for an app that has lost its memory; how many. */
     async requeue(key, queue = "resources") {
-        return (await this.#get({ method: "POST", path: pathOf("v1", "queues", queue, "requeue"), body: oneOrAll(key) })).requeued;
+        const path = pathOf("v1", "queues", queue, "requeue");
+        return (await this.#get({ method: "POST", path, body: oneOrAll(key) })).requeued;
     }
     /** Asks the other side again, now. */
     async resync(scope = {}) {
@@ -174,7 +176,8 @@ export function answerCall(lease, result) {
 }
 /** @internal */
 export function extendCall(lease, leaseFor, status) {
-    return { ...answerCall(lease, { result: "extend", leaseFor: duration(leaseFor), ...(status && { status }) }), goneIsDone: false };
+    const result = { result: "extend", leaseFor: duration(leaseFor), ...(status && { status }) };
+    return { ...answerCall(lease, result), goneIsDone: false };
 }
 /** A duration in Go's notation, exact to the microsecond. @internal */
 export function duration(milliseconds) {
@@ -193,7 +196,8 @@ function write(method, at, options, more, guard = {}) {
     const headers = { ...guard, ...(options.ifMatch !== undefined && { "If-Match": `"${options.ifMatch}"` }) };
     const waitFor = options.wait ? (options.waitFor ?? 30_000) : 0;
     const query = { source: at.source, ...(options.wait && { wait: options.wait, timeout: duration(waitFor) }) };
-    return { method, path: resourcePath(at), query, headers, waits: waitFor, once: Object.keys(headers).length > 0, signal: options.signal, ...more };
+    const once = Object.keys(headers).length > 0;
+    return { method, path: resourcePath(at), query, headers, waits: waitFor, once, signal: options.signal, ...more };
 }
 // A spec of bytes travels as base64 and needs its content type.
 function specFields(spec, contentType) {

@@ -21,7 +21,7 @@ export class Endpoint {
         const keep = { keepAlive: true, maxFreeSockets: idleKept, timeout: idleFor };
         if (baseURL === undefined) {
             if (caFile || token || tokenFile)
-                throw new TypeError("caFile, token and tokenFile go with baseURL; a Unix socket needs none");
+                throw new TypeError("caFile, token and tokenFile go with baseURL only");
             this.name = socket || process.env["SIDECAR_SOCKET"] || defaultSocket;
             this.options = { socketPath: this.name, host: "sidecar" };
             this.#request = http.request;
@@ -31,7 +31,7 @@ export class Endpoint {
         if (socket)
             throw new TypeError("give either a socket or baseURL");
         if (!token === !tokenFile)
-            throw new TypeError("baseURL needs either token or tokenFile: api.tokenFile of the sidecar");
+            throw new TypeError("baseURL needs a token or a tokenFile (api.tokenFile)");
         const url = parse(baseURL);
         const tls = { minVersion: "TLSv1.2", ...(caFile && { ca: readFileSync(caFile) }) };
         this.name = url.origin;

@@ -40,8 +40,8 @@ export class UntrustedError extends SidecarError {
 export class ApplyError extends SidecarError {
     result;
     constructor(result) {
-        const first = result.errors[0];
-        super("invalid_item", `${result.failed} items failed` + (first ? `; line ${first.line}: ${first.code}: ${first.detail}` : ""), { status: 422 });
+        const first = result.errors.slice(0, 1).map((e) => `; line ${e.line}: ${e.code}: ${e.detail}`);
+        super("invalid_item", `${result.failed} items failed${first.join("")}`, { status: 422 });
         this.result = result;
     }
 }
@@ -53,8 +53,10 @@ export function hasCode(error, ...codes) {
 export function fromProblem(problem, status, retryAfter = 0) {
     const p = (typeof problem === "object" ? problem : null);
     if (typeof p?.code !== "string") {
-        return new SidecarError("internal", `the server answered ${status}, not as a sidecar does: is it one?`, { status, retryAfter });
+        const detail = `the server answered ${status}, not as a sidecar does: is it one?`;
+        return new SidecarError("internal", detail, { status, retryAfter });
     }
     const errors = Array.isArray(p.errors) ? p.errors : [];
-    return new SidecarError(p.code, String(p.detail ?? ""), { status, retryAfter, errors, ...(p.resource && { resource: p.resource }) });
+    const resource = p.resource && { resource: p.resource };
+    return new SidecarError(p.code, String(p.detail ?? ""), { status, retryAfter, errors, ...resource });
 }

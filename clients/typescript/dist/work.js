@@ -25,7 +25,9 @@ export class Failure extends Error {
 /** Hands an item back unhandled: it is ready at once, and no failure counts. @internal */
 export const returned = { result: "done", requeueAfter: "1ms" };
 /** Hands an item back whose handler was begun and will not finish. @internal */
-export const stopped = { result: "failed", requeueAfter: "1ms", error: "the app stopped before its handler was done" };
+export const stopped = {
+    result: "failed", requeueAfter: "1ms", error: "the app stopped before its handler was done",
+};
 /** The result of a reconcile: a status, a Result, or just done. @internal */
 export function readStatus(value) {
     if (value === undefined)
@@ -45,9 +47,9 @@ export function readDeletion(value) {
 /** The result of a source's handler, which has no status to report. @internal */
 export function readRequeue(value) {
     const result = readStatus(value);
-    if (result.status)
-        throw new TypeError("a source reports no status: its handlers return a Result with requeueAfter, or nothing");
-    return result;
+    if (!result.status)
+        return result;
+    throw new TypeError("a source reports no status: its handlers return a Result with requeueAfter, or nothing");
 }
 function fields({ status, requeueAfter }) {
     return { ...(status && { status }), ...(requeueAfter !== undefined && { requeueAfter: duration(Math.max(requeueAfter, 1)) }) };

@@ -168,8 +168,8 @@ export class Client {
 
   /** Forgets every resource of a cluster that is no more; how many. */
   async deleteCluster(cluster: string, options: CallOptions = {}): Promise<number> {
-    const answer = await this.#get<{ deleted: number }>({ method: "DELETE", path: "/v1/resources", query: { cluster, force: true }, ...options });
-    return answer.deleted;
+    const query = { cluster, force: true };
+    return (await this.#get<{ deleted: number }>({ method: "DELETE", path: "/v1/resources", query, ...options })).deleted;
   }
 
   /**
@@ -181,8 +181,9 @@ export class Client {
     { prune, signal }: CallOptions & { prune?: { dataType: string; cluster: string } } = {},
   ): Promise<ApplyResult> {
     const { status, body } = await this.#do({
-      method: "POST", path: "/v1/resources/apply", query: prune ? { prune: true, ...prune } : {}, pieces: applyLines(items, prune !== undefined),
-      contentType: "application/x-ndjson", waits: applyTime, once: true, signal,
+      method: "POST", path: "/v1/resources/apply", query: prune ? { prune: true, ...prune } : {},
+      pieces: applyLines(items, prune !== undefined), contentType: "application/x-ndjson",
+      waits: applyTime, once: true, signal,
     });
     if (!isObject(body)) throw fromProblem(body, status);
     const result = { applied: 0, unchanged: 0, deleted: 0, failed: 0, errors: [], ...body } satisfies ApplyResult;
@@ -233,7 +234,8 @@ export class Client {
 
   /** Puts a key into the queue again, or all, for an app that has lost its memory; how many. */
   async requeue(key?: Key | At, queue = "resources"): Promise<number> {
-    return (await this.#get<{ requeued: number }>({ method: "POST", path: pathOf("v1", "queues", queue, "requeue"), body: oneOrAll(key) })).requeued;
+    const path = pathOf("v1", "queues", queue, "requeue");
+    return (await this.#get<{ requeued: number }>({ method: "POST", path, body: oneOrAll(key) })).requeued;
   }
 
   /** Asks the other side again, now. */
@@ -265,7 +267,8 @@ export function answerCall(lease: string, result: LeaseResult): Call {
 
 /** @internal */
 export function extendCall(lease: string, leaseFor: number, status?: JsonObject): Call {
-  return { ...answerCall(lease, { result: "extend", leaseFor: duration(leaseFor), ...(status && { status }) }), goneIsDone: false };
+  const result: LeaseResult = { result: "extend", leaseFor: duration(leaseFor), ...(status && { status }) };
+  return { ...answerCall(lease, result), goneIsDone: false };
 }
 
 /** A duration in Go's notation, exact to the microsecond. @internal */
@@ -288,7 +291,8 @@ function write(method: string, at: At, options: WriteOptions, more: Partial<Call
   const headers = { ...guard, ...(options.ifMatch !== undefined && { "If-Match": `"${options.ifMatch}"` }) };
   const waitFor = options.wait ? (options.waitFor ?? 30_000) : 0;
   const query = { source: at.source, ...(options.wait && { wait: options.wait, timeout: duration(waitFor) }) };
-  return { method, path: resourcePath(at), query, headers, waits: waitFor, once: Object.keys(headers).length > 0, signal: options.signal, ...more };
+  const once = Object.keys(headers).length > 0;
+  return { method, path: resourcePath(at), query, headers, waits: waitFor, once, signal: options.signal, ...more };
 }
 
 // A spec of bytes travels as base64 and needs its content type.

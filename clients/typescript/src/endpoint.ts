@@ -36,7 +36,7 @@ export class Endpoint {
     this.#tokenFile = tokenFile;
     const keep = { keepAlive: true, maxFreeSockets: idleKept, timeout: idleFor };
     if (baseURL === undefined) {
-      if (caFile || token || tokenFile) throw new TypeError("caFile, token and tokenFile go with baseURL; a Unix socket needs none");
+      if (caFile || token || tokenFile) throw new TypeError("caFile, token and tokenFile go with baseURL only");
       this.name = socket || process.env["SIDECAR_SOCKET"] || defaultSocket;
       this.options = { socketPath: this.name, host: "sidecar" };
       this.#request = http.request;
@@ -44,7 +44,7 @@ export class Endpoint {
       return;
     }
     if (socket) throw new TypeError("give either a socket or baseURL");
-    if (!token === !tokenFile) throw new TypeError("baseURL needs either token or tokenFile: api.tokenFile of the sidecar");
+    if (!token === !tokenFile) throw new TypeError("baseURL needs a token or a tokenFile (api.tokenFile)");
     const url = parse(baseURL);
     const tls = { minVersion: "TLSv1.2" as const, ...(caFile && { ca: readFileSync(caFile) }) };
     this.name = url.origin;

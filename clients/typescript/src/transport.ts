@@ -159,8 +159,10 @@ class Exchange {
 }
 
 function target({ path, query = {} }: Call): string {
-  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]]));
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) given.append(name, String(value));
+  const text = given.toString();
+  return text === "" ? path : `${path}?${text}`;
 }
 
 function headersOf({ body, pieces, contentType = "application/json", headers }: Call): Record<string, string | number> {

@@ -61,7 +61,9 @@ export type Step = (work: Work) => Promise<LeaseResult>;
 export const returned: LeaseResult = { result: "done", requeueAfter: "1ms" };
 
 /** Hands an item back whose handler was begun and will not finish. @internal */
-export const stopped: LeaseResult = { result: "failed", requeueAfter: "1ms", error: "the app stopped before its handler was done" };
+export const stopped: LeaseResult = {
+  result: "failed", requeueAfter: "1ms", error: "the app stopped before its handler was done",
+};
 
 /** The result of a reconcile: a status, a Result, or just done. @internal */
 export function readStatus(value: Returned): LeaseResult {
@@ -82,8 +84,8 @@ export function readDeletion(value: Returned): LeaseResult {
 /** The result of a source's handler, which has no status to report. @internal */
 export function readRequeue(value: Returned): LeaseResult {
   const result = readStatus(value);
-  if (result.status) throw new TypeError("a source reports no status: its handlers return a Result with requeueAfter, or nothing");
-  return result;
+  if (!result.status) return result;
+  throw new TypeError("a source reports no status: its handlers return a Result with requeueAfter, or nothing");
 }
 
 function fields({ status, requeueAfter }: { status?: JsonObject | undefined; requeueAfter?: number | undefined }): LeaseResult {
