@@ -48,6 +48,7 @@ class Calls(Stage):
         self.edge.answer(item.lease, {"status": {"online": True}})
         with self.assertRaises(NotFoundError):
             self.edge.answer(item.lease)
+        eventually(lambda: (self.hub.get(*AT, "a/b ü?%").status or {}).get("online"), "the last status")
         seen = self.hub.put(*AT, "a/b ü?%", {"on": True}, wait="observed", **again)
         self.assertEqual((seen.status, seen.sync.state, seen.status_version), ({"online": True}, "observed", 1))
         self.assertIsNotNone(seen.sync.observed_at.tzinfo)

@@ -31,6 +31,7 @@ test("declare, report, delete", async (t) => {
   await edge.answer(item.lease, { status: { online: true } });
   await rejects(edge.answer(item.lease), "not_found", 404);
 
+  await eventually(async () => (await hub.get(device)).status?.["online"], "the last status");
   const seen = await hub.put(device, spec, { metadata, wait: "observed" });
   assert.deepEqual([seen.status, seen.sync.state, seen.statusVersion], [{ online: true }, "observed", 1]);
   const reported = await edge.setStatus({ ...device, source: "hub1" }, { more: 1 }, { merge: true, wait: "published" });
