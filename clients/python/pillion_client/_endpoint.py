@@ -15,7 +15,10 @@ DEFAULT_SOCKET = "/run/sidecar/sidecar.sock"
 class Endpoint:
     """The sidecar's Unix socket, or its TCP listener: TLS and a bearer token.
 
-    A token file is read again for each call, so that it may be renewed.
+    What is not given is the environment's, as with the sidecar's own commands:
+    $SIDECAR_SERVER with $SIDECAR_CA_FILE and $SIDECAR_TOKEN_FILE, else
+    $SIDECAR_SOCKET. A token file is read again for each call, so that it may
+    be renewed.
     """
 
     def __init__(
@@ -30,15 +33,18 @@ class Endpoint:
         self.socket = ""
         self.host, self.port = "sidecar", 0
         self.tls: Optional[ssl.SSLContext] = None
-        self._token, self._token_file = token, token_file
-        if base_url is None:
-            if ca_file or token or token_file:
-                raise ValueError("ca_file, token and token_file go with base_url; a Unix socket needs none")
-            self.socket = socket or os.environ.get("SIDECAR_SOCKET") or DEFAULT_SOCKET
-            return
-        if socket:
+        if socket and base_url:
             raise ValueError("give either a socket or base_url")
-        self._use_url(base_url, ca_file)
+        base_url = base_url or (None if socket else os.environ.get("SIDECAR_SERVER"))
+        if base_url:
+            self._token = token
+            self._token_file = token_file or (None if token else os.environ.get("SIDECAR_TOKEN_FILE"))
+            self._use_url(base_url, ca_file or os.environ.get("SIDECAR_CA_FILE") or None)
+            return
+        if ca_file or token or token_file:
+            raise ValueError("ca_file, token and token_file go with base_url; a Unix socket needs none")
+        self._token = self._token_file = None
+        self.socket = socket or os.environ.get("SIDECAR_SOCKET") or DEFAULT_SOCKET
 
     def _use_url(self, base_url: str, ca_file: Optional[str]) -> None:
         url = urlsplit(base_url)

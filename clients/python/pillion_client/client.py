@@ -23,9 +23,10 @@ T = TypeVar("T")
 class Client:
     """Calls one sidecar; safe for concurrent use by threads.
 
-    Without arguments it is the sidecar on $SIDECAR_SOCKET, else on
-    /run/sidecar/sidecar.sock. With base_url ("https://127.0.0.1:7410") it is
-    the TCP listener, with ca_file and token or token_file.
+    With base_url ("https://127.0.0.1:7410") it is a TCP listener, with ca_file
+    and token or token_file. Without arguments it is the environment's, as with
+    the sidecar's own commands: $SIDECAR_SERVER with $SIDECAR_CA_FILE and
+    $SIDECAR_TOKEN_FILE, else $SIDECAR_SOCKET, else /run/sidecar/sidecar.sock.
 
     A call that gets no answer, or 429, 503 or 408, is made again for up to
     retry_for seconds: all calls may be repeated as they are, and a sidecar may

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
 from typing import Any, List
+from unittest import mock
 
 from pillion_client import (
     DeadlineExceededError, Failure, ForbiddenError, InvalidArgumentError, Key, NotFoundError,
-    PreconditionFailedError, Result, Work,
+    PreconditionFailedError, Result, UnauthenticatedError, Work,
 )
 
 from .kinds import Story, each_kind
-from .world import DEVICES, World, eventually
+from .world import DEVICES, World, eventually, free_address
 
 AT = (DEVICES, "cluster1")
 
@@ -166,6 +168,34 @@ class Watching(Stage):
     def test_what_trying_again_does_not_mend(self: Any) -> None:
         with self.assertRaises(InvalidArgumentError):
             next(iter(self.hub.watch(cluster="Not_A_Name")))
+
+
+@each_kind
+class OverTCP(Story):
+    def test_calls_a_watch_and_a_worker(self: Any) -> None:
+        world = World(self)
+        world.listen = free_address()
+        world.start("source")
+        eventually((world.dir / "source" / "token").exists, "the token")
+        eventually((world.dir / "source" / "ca.crt").exists, "the CA")
+        environment = {
+            "SIDECAR_SERVER": f"https://{world.listen}", "SIDECAR_CA_FILE": str(world.dir / "source" / "ca.crt"),
+            "SIDECAR_TOKEN_FILE": str(world.dir / "source" / "token"),
+        }
+        with mock.patch.dict(os.environ, environment):
+            client = self.kind.client()
+        self.assertEqual(client.put(*AT, "dev-1", {"model": "x"}).version, 1)
+        with client.watch() as watch:
+            self.assertEqual(next(iter(watch)).resource.id, "dev-1")
+        worker = self.kind.source(client)
+        worker.status(DEVICES)(lambda work: None)
+        running = self.kind.start(worker)
+        began = time.monotonic()
+        running.stop()
+        self.assertIsNone(running.error)
+        self.assertLess(time.monotonic() - began, 5.0)  # the poll was interrupted
+        with self.assertRaises(UnauthenticatedError):
+            self.kind.client(base_url=environment["SIDECAR_SERVER"], ca_file=environment["SIDECAR_CA_FILE"], token="no").status()
 
 
 class Ledger:

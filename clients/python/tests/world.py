@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -28,12 +29,19 @@ id: {id}
 mqtt: {{brokerHost: "{broker}"}}
 dataTypes: [{devices}]
 state: {{dir: {dir}/{role}, sync: false}}
-api: {{socket: {dir}/{role}.sock}}
+api: {{socket: {dir}/{role}.sock, listen: "{listen}"}}
 queue: {{retry: {{initial: 20ms, max: 200ms}}}}
 log: {{level: error}}
 """
 
 T = TypeVar("T")
+
+
+def free_address() -> str:
+    """An address on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return "127.0.0.1:%d" % probe.getsockname()[1]
 
 
 def eventually(probe: Callable[[], Optional[T]], what: str, patience: float = PATIENCE) -> T:
@@ -56,6 +64,7 @@ class World:
             raise unittest.SkipTest("SIDECAR_BIN is not set; make clients sets it")
         self.dir = Path(tempfile.mkdtemp(prefix="pc"))  # short: a socket's path has at most 107 bytes
         test.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.listen = ""  # of the source's TCP listener; set before start
         self.processes: Dict[str, subprocess.Popen[str]] = {}
         test.addCleanup(self._end)
         broker = self._spawn("broker", "broker", "--listen", "127.0.0.1:0")
@@ -86,6 +95,7 @@ class World:
                 role=role, dir=self.dir, broker=self._broker, devices=DEVICES,
                 id="hub1" if role == "source" else "cluster1-agent",
                 cluster="cluster: cluster1" if role == "agent" else "",
+                listen=self.listen if role == "source" else "",
             ))
             self._spawn(role, "run", "--config", str(path))
 

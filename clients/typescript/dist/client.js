@@ -7,7 +7,9 @@ const pieceSize = 64 << 10; // characters
 const mergePatch = "application/merge-patch+json";
 const applyTime = 300_000; // ms
 /**
- * Calls one sidecar.
+ * Calls one sidecar: that of the options, else of the environment, as the
+ * sidecar's own commands do ($SIDECAR_SERVER with $SIDECAR_CA_FILE and
+ * $SIDECAR_TOKEN_FILE, else $SIDECAR_SOCKET, else /run/sidecar/sidecar.sock).
  *
  * A call that gets no answer, or 429, 503 or 408, is made again for up to
  * retryFor: all calls may be repeated as they are, and a sidecar may start after

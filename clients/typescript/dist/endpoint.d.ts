@@ -2,7 +2,7 @@ import http from "node:http";
 import https from "node:https";
 export declare const defaultSocket = "/run/sidecar/sidecar.sock";
 export interface EndpointOptions {
-    /** The Unix socket; by default $SIDECAR_SOCKET, else /run/sidecar/sidecar.sock. */
+    /** The Unix socket. */
     socket?: string;
     /** The TCP listener in place of the socket: "https://127.0.0.1:7410". */
     baseURL?: string;
@@ -12,7 +12,13 @@ export interface EndpointOptions {
     /** Read again for each call, so that it may be renewed. */
     tokenFile?: string;
 }
-/** The sidecar's Unix socket, or its TCP listener: TLS and a bearer token. */
+/**
+ * The sidecar's Unix socket, or its TCP listener: TLS and a bearer token.
+ *
+ * What is not given is the environment's, as with the sidecar's own commands:
+ * $SIDECAR_SERVER with $SIDECAR_CA_FILE and $SIDECAR_TOKEN_FILE, else
+ * $SIDECAR_SOCKET, else /run/sidecar/sidecar.sock.
+ */
 export declare class Endpoint {
     #private;
     readonly name: string;

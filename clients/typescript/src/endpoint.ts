@@ -11,7 +11,7 @@ const idleFor = 60_000; // ms; the sidecar closes idle connections after 2 minut
 const idleKept = 32;
 
 export interface EndpointOptions {
-  /** The Unix socket; by default $SIDECAR_SOCKET, else /run/sidecar/sidecar.sock. */
+  /** The Unix socket. */
   socket?: string;
   /** The TCP listener in place of the socket: "https://127.0.0.1:7410". */
   baseURL?: string;
@@ -22,7 +22,13 @@ export interface EndpointOptions {
   tokenFile?: string;
 }
 
-/** The sidecar's Unix socket, or its TCP listener: TLS and a bearer token. */
+/**
+ * The sidecar's Unix socket, or its TCP listener: TLS and a bearer token.
+ *
+ * What is not given is the environment's, as with the sidecar's own commands:
+ * $SIDECAR_SERVER with $SIDECAR_CA_FILE and $SIDECAR_TOKEN_FILE, else
+ * $SIDECAR_SOCKET, else /run/sidecar/sidecar.sock.
+ */
 export class Endpoint {
   readonly name: string;
   readonly options: https.RequestOptions;
@@ -32,21 +38,24 @@ export class Endpoint {
   readonly #tokenFile: string | undefined;
 
   constructor({ socket, baseURL, caFile, token, tokenFile }: EndpointOptions) {
-    this.#token = token;
-    this.#tokenFile = tokenFile;
+    if (socket && baseURL) throw new TypeError("give either a socket or baseURL");
+    const env = process.env;
+    const server = baseURL || (socket ? "" : env["SIDECAR_SERVER"]);
     const keep = { keepAlive: true, maxFreeSockets: idleKept, timeout: idleFor };
-    if (baseURL === undefined) {
+    if (!server) {
       if (caFile || token || tokenFile) throw new TypeError("caFile, token and tokenFile go with baseURL only");
-      this.name = socket || process.env["SIDECAR_SOCKET"] || defaultSocket;
+      this.name = socket || env["SIDECAR_SOCKET"] || defaultSocket;
       this.options = { socketPath: this.name, host: "sidecar" };
       this.#request = http.request;
       this.#agent = new http.Agent(keep);
       return;
     }
-    if (socket) throw new TypeError("give either a socket or baseURL");
-    if (!token === !tokenFile) throw new TypeError("baseURL needs a token or a tokenFile (api.tokenFile)");
-    const url = parse(baseURL);
-    const tls = { minVersion: "TLSv1.2" as const, ...(caFile && { ca: readFileSync(caFile) }) };
+    this.#token = token;
+    this.#tokenFile = tokenFile || (token ? undefined : env["SIDECAR_TOKEN_FILE"]);
+    if (!token === !this.#tokenFile) throw new TypeError("baseURL needs a token or a tokenFile (api.tokenFile)");
+    const url = parse(server);
+    const ca = caFile || env["SIDECAR_CA_FILE"];
+    const tls = { minVersion: "TLSv1.2" as const, ...(ca && { ca: readFileSync(ca) }) };
     this.name = url.origin;
     this.options = { host: url.hostname.replace(/^\[|\]$/g, ""), port: url.port || 443, ...tls };
     this.#request = https.request;

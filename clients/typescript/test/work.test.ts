@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Agent, type Client, Failure, Result, Source, type Returned, type Work, type Worker, type WorkerOptions } from "pillion-client";
-import { World, at, devices, eventually, gate } from "./world.js";
+import { Agent, Client, Failure, Result, Source, type Returned, type Work, type Worker, type WorkerOptions } from "pillion-client";
+import { World, at, devices, eventually, freeAddress, gate } from "./world.js";
 
 type Reconcile = (work: Work<{ model: string }>) => Returned | Promise<Returned>;
 
@@ -206,6 +207,29 @@ test("stop while the sidecar is away", async (t) => {
   await world.kill("agent");
   await eventually(() => warnings.length, "the loss of the sidecar");
   await running.stop();
+});
+
+test("over TCP: calls, a watch and a worker", async (t) => {
+  const address = await freeAddress();
+  const { world } = await World.make(t, address);
+  const [ca, token] = ["ca.crt", "token"].map((name) => join(world.dir, "source", name)) as [string, string];
+  const environment = { SIDECAR_SERVER: `https://${address}`, SIDECAR_CA_FILE: ca, SIDECAR_TOKEN_FILE: token };
+  Object.assign(process.env, environment);
+  const client = new Client();
+  for (const name of Object.keys(environment)) delete process.env[name];
+  t.after(() => client.close());
+  assert.equal((await client.put(at("dev-1"), spec)).version, 1);
+  for await (const event of client.watch()) {
+    assert.ok("resource" in event);
+    break;
+  }
+  const source = new Source({ client }).on(devices, { status: () => undefined });
+  const running = new Running(world, source);
+  await eventually(async () => (await client.queue()).name, "an answer while it polls");
+  const began = performance.now();
+  await running.stop();
+  assert.ok(performance.now() - began < 5000); // the poll was interrupted
+  await assert.rejects(new Client({ baseURL: `https://${address}`, caFile: ca, token: "no" }).status(), { code: "unauthenticated" });
 });
 
 test("a mistake ends the worker", async (t) => {

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -29,6 +30,16 @@ export async function eventually<T>(probe: () => T | Promise<T>, what: string): 
   }
 }
 
+/** An address on which nobody listens now. */
+export async function freeAddress(): Promise<string> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return `127.0.0.1:${port}`;
+}
+
 /** A gate that opens once. */
 export function gate(): { open: () => void; opened: Promise<void> } {
   let open!: () => void;
@@ -42,11 +53,13 @@ export class World {
   readonly closers: (() => unknown)[] = [];
   readonly #processes = new Map<string, ChildProcess>();
   #broker = "";
+  #listen = ""; // of the source's TCP listener
 
   /** A world that ends with the test, with both sidecars and a client on each side. */
-  static async make(t: TestContext): Promise<{ world: World; hub: Client; edge: Client }> {
+  static async make(t: TestContext, listen = ""): Promise<{ world: World; hub: Client; edge: Client }> {
     if (!binary) throw new Error("SIDECAR_BIN is not set; make clients sets it");
     const world = new World();
+    world.#listen = listen;
     t.after(() => world.#end());
     const broker = world.#spawn("broker", ["broker", "--listen", "127.0.0.1:0"]);
     const [line] = (await once(createInterface(broker.stdout!), "line")) as [string];
@@ -77,7 +90,7 @@ export class World {
       `mqtt: {brokerHost: "${this.#broker}"}`,
       `dataTypes: [${devices}]`,
       `state: {dir: ${join(this.dir, role)}, sync: false}`,
-      `api: {socket: ${this.socket(role)}}`,
+      `api: {socket: ${this.socket(role)}, listen: "${role === "source" ? this.#listen : ""}"}`,
       "queue: {retry: {initial: 20ms, max: 200ms}}",
       "log: {level: error}",
     ].join("\n");
