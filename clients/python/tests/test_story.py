@@ -10,8 +10,8 @@ from typing import Any, List
 from unittest import mock
 
 from pillion_client import (
-    DeadlineExceededError, Failure, ForbiddenError, InvalidArgumentError, Key, NotFoundError,
-    PreconditionFailedError, Result, UnauthenticatedError, Work,
+    ApplyError, ApplyResult, DeadlineExceededError, Declaration, Failure, ForbiddenError, InvalidArgumentError,
+    Key, NotFoundError, PreconditionFailedError, Result, UnauthenticatedError, Work,
 )
 
 from .kinds import Story, each_kind
@@ -112,6 +112,21 @@ class Calls(Stage):
         self.assertEqual(self.hub.page(limit=3, cursor=page.cursor).revision, page.revision)
         self.assertEqual(list(self.hub.list(cluster="cluster2")), [])
         self.assertEqual(self.hub.delete_cluster("cluster1"), 7)
+
+    def test_apply_and_prune(self: Any) -> None:
+        def items(count: int) -> Any:
+            return (Declaration(DEVICES, "cluster1", f"dev-{n}", {"n": n}) for n in range(count))
+
+        self.assertEqual(self.hub.apply(items(300)), ApplyResult(300, 0, 0, 0))
+        pruned = self.hub.apply(items(290), prune=True, data_type=DEVICES, cluster="cluster1")
+        self.assertEqual(pruned, ApplyResult(0, 290, 10, 0))
+        with self.assertRaises(ApplyError) as caught:
+            self.hub.apply([Declaration(DEVICES, "cluster1", "dev-0", 1, if_match="7"), Declaration(DEVICES, "cluster1", "dev-1", 1)])
+        result = caught.exception.result
+        self.assertEqual((result.applied, result.failed), (1, 1))
+        self.assertEqual((result.errors[0].line, result.errors[0].code), (1, "precondition_failed"))
+        with self.assertRaises(ForbiddenError):
+            self.edge.apply(items(1))
 
     def test_queue_and_control(self: Any) -> None:
         self.device()

@@ -1,7 +1,7 @@
 // The calls, against the built sidecar.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Client, type Resource, SidecarError, hasCode } from "pillion-client";
+import { ApplyError, Client, type Resource, SidecarError, hasCode } from "pillion-client";
 import { World, at, devices, eventually } from "./world.js";
 
 function rejects(call: Promise<unknown>, code: string, status: number): Promise<void> {
@@ -86,6 +86,21 @@ test("lists come in pages", async (t) => {
   assert.equal(page.items.length, 3);
   assert.equal((await hub.page({ limit: 3 }, page.continue)).revision, page.revision);
   assert.equal(await hub.deleteCluster("cluster1"), 7);
+});
+
+test("apply and prune", async (t) => {
+  const { hub, edge } = await World.make(t);
+  const items = (count: number) => [...Array(count).keys()].map((n) => ({ ...at(`dev-${n}`), spec: { n } }));
+  assert.deepEqual(await hub.apply(items(300)), { applied: 300, unchanged: 0, deleted: 0, failed: 0, errors: [] });
+  const pruned = await hub.apply(items(290), { prune: { dataType: devices, cluster: "cluster1" } });
+  assert.deepEqual(pruned, { applied: 0, unchanged: 290, deleted: 10, failed: 0, errors: [] });
+  const mixed = hub.apply([{ ...at("dev-0"), spec: 1, ifMatch: "7" }, { ...at("dev-1"), spec: 1 }]);
+  await assert.rejects(mixed, (error) => {
+    assert.ok(error instanceof ApplyError);
+    assert.deepEqual([error.result.applied, error.result.failed, error.result.errors[0]?.code], [1, 1, "precondition_failed"]);
+    return true;
+  });
+  await rejects(edge.apply(items(1)), "forbidden", 403);
 });
 
 test("queue and control", async (t) => {
