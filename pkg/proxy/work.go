@@ -127,12 +127,12 @@ func (p *Proxy) Answer(ctx context.Context, lease string, r resource.WorkResult)
 	if p.opts.Role == resource.Source && (r.Status != nil || r.Deleted) {
 		return resource.Errorf(resource.Forbidden, "a source does not report status or confirm deletions: leave out status and deleted")
 	}
-	l, ok := p.work.queue.Claim(lease)
-	if !ok {
-		return resource.Errorf(resource.NotFound, "there is no such lease: it was answered or has lapsed, and nothing was changed")
+	l, err := p.work.claim(ctx, lease)
+	if err != nil {
+		return err
 	}
 	var end func()
-	err := p.store.Update(ctx, func(tx *store.Tx) (err error) {
+	err = p.store.Update(ctx, func(tx *store.Tx) (err error) {
 		end, err = p.work.answer(tx, l, r)
 		return err
 	})
@@ -142,6 +142,25 @@ func (p *Proxy) Answer(ctx context.Context, lease string, r resource.WorkResult)
 	}
 	end()
 	return nil
+}
+
+// claim waits while another answer for the lease is being stored, which may be
+// an extension.
+func (w *work) claim(ctx context.Context, lease string) (l queue.Lease[resource.Key], err error) {
+	for {
+		if l, ok := w.queue.Claim(lease); ok {
+			return l, nil
+		}
+		busy := w.queue.Busy(lease)
+		if busy == nil {
+			return l, resource.Errorf(resource.NotFound, "there is no such lease: it was answered or has lapsed, and nothing was changed")
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return l, ctx.Err()
+		}
+	}
 }
 
 // answer stores a result and returns what ends the lease after the commit.

@@ -13,11 +13,32 @@ func (q *Queue[K]) Claim(id string) (l Lease[K], ok bool) {
 	if e == nil || e.place != leased {
 		return Lease[K]{}, false
 	}
-	e.place = claimed
+	e.place, e.lease.free = claimed, make(chan struct{})
 	// due is kept for Unclaim.
 	q.unschedule(e)
 	return e.lease.Lease, true
 }
+
+// Busy is closed when a lease can be claimed, or is no more: a claim may end in
+// an Extend or Unclaim. It is nil for a lease that is unknown.
+func (q *Queue[K]) Busy(id string) <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch e := q.leases[id]; {
+	case e == nil:
+		return nil
+	case e.place == claimed:
+		return e.lease.free
+	}
+	return closed
+}
+
+// closed is a channel that is.
+var closed = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // Done says that the key was handled. Its failures are forgotten, and it comes
 // back only if Add was called meanwhile.
@@ -103,6 +124,7 @@ func (q *Queue[K]) answer(id string, end func(e *entry[K], again, now time.Time)
 		return
 	}
 	now := time.Now()
+	close(e.lease.free)
 	q.metrics.worked.Observe(now.Sub(e.since).Seconds())
 	end(e, e.lease.again, now)
 }
@@ -117,6 +139,7 @@ func (q *Queue[K]) claimed(id string) *entry[K] {
 
 // resume makes a claimed lease an open one again.
 func (q *Queue[K]) resume(e *entry[K], lapses time.Time) {
+	close(e.lease.free)
 	e.place = leased
 	q.schedule(e, lapses)
 }

@@ -167,3 +167,40 @@ func TestLaterForgetsFailures(t *testing.T) {
 		wantEmpty(t, q)
 	})
 }
+
+// Who comes second waits until it is known whether the lease goes on.
+func TestBusyEndsWithTheClaim(t *testing.T) {
+	isClosed := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		default:
+			return false
+		}
+	}
+	for name, end := range map[string]func(q *queue.Queue[string], id string){
+		"done":    func(q *queue.Queue[string], id string) { q.Done(id) },
+		"extend":  func(q *queue.Queue[string], id string) { q.Extend(id, time.Hour) },
+		"unclaim": func(q *queue.Queue[string], id string) { q.Unclaim(id) },
+		"failed":  func(q *queue.Queue[string], id string) { q.Retry(id, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, queue.Options{}, func(t *testing.T, q *queue.Queue[string]) {
+				q.Add("a")
+				id := takeOne(t, q, "a", 1).ID
+				if q.Busy("unknown") != nil || !isClosed(q.Busy(id)) {
+					t.Fatal("a lease that is not claimed is busy")
+				}
+				q.Claim(id)
+				busy := q.Busy(id)
+				if isClosed(busy) {
+					t.Fatal("a claimed lease is not busy")
+				}
+				end(q, id)
+				if !isClosed(busy) {
+					t.Fatal("still busy")
+				}
+			})
+		})
+	}
+}

@@ -30,8 +30,9 @@ const (
 // grant is a lease as the queue sees it.
 type grant[K comparable] struct {
 	Lease[K]
-	again   time.Time // when the key is due after the answer; zero = not at all
-	removed bool      // Remove was called: nobody waits for the key unless Add or the answer says so
+	again   time.Time     // when the key is due after the answer; zero = not at all
+	removed bool          // Remove was called: nobody waits for the key unless Add or the answer says so
+	free    chan struct{} // of a claimed lease: closed when the claim ends
 }
 
 // note remembers that the key is due at t as well; the earliest counts.
