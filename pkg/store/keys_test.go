@@ -97,7 +97,7 @@ func FuzzDecodeMeta(f *testing.F) {
 // Every field of the types that are encoded is in a walk.
 func TestEveryFieldOfMetaIsEncoded(t *testing.T) {
 	full := everything()
-	full.Gone, full.Revision, full.SpecRevision, full.CreatedRevision = full.Deleting, 1, 2, 3
+	full.Gone, full.Revision, full.SpecRevision, full.CreatedRevision, full.ObjectRevision = full.Deleting, 1, 2, 3, 4
 	wantNoZero(t, reflect.ValueOf(full), "Meta")
 	b, err := store.RecodeMeta(full.Key, store.EncodeMeta(&full))
 	if err != nil || !bytes.Equal(b, store.EncodeMeta(&full)) {

@@ -12,9 +12,10 @@ type ListOptions struct {
 	DataType resource.DataType
 	Cluster  string
 	Source   string
-	Match    func(*Meta) bool // must be quick; nil = all
-	Limit    int              // of records on the page; 0 = no limit
-	Continue string           // from the page before; the other fields but Limit are then those of the first page
+	Match    func(*Meta) bool     // must be quick; nil = all
+	Order    func(a, b *Meta) int // total; nil = by data type, cluster, source and id
+	Limit    int                  // of records on the page; 0 = no limit
+	Continue string               // from the page before; the other fields but Limit are then those of the first page
 }
 
 // Page is a part of a list.
@@ -24,8 +25,7 @@ type Page struct {
 	Revision resource.Revision // of the snapshot that all pages are of
 }
 
-// List gives the visible records in the order of data type, cluster, source and
-// id. All pages of one list are one snapshot, and any page can be asked for
+// List gives the visible records in their order. All pages of one list are one snapshot, and any page can be asked for
 // again while the list is open: until nobody has asked for 30 s, at most for
 // two minutes, and as long as no more than 16 lists are open; later it is
 // resource.Expired.

@@ -141,6 +141,9 @@ func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
 				return err
 			}
 		}
+		if err := makePayloadBuckets(tx); err != nil {
+			return err
+		}
 		w := writer{tx: tx, state: *st}
 		return w.write(&r.contents)
 	})

@@ -10,8 +10,7 @@ import (
 // and on disk beside the payloads. A Meta that the store has handed out is
 // never changed again; change a copy and Put it.
 //
-// Revision, SpecRevision and CreatedRevision are the store's; all else is the
-// caller's.
+// The revisions are the store's; all else is the caller's.
 type Meta struct {
 	Key resource.Key
 
@@ -19,6 +18,7 @@ type Meta struct {
 	Revision        resource.Revision // of the last visible change
 	SpecRevision    resource.Revision // of the last change with Write.SpecChanged
 	CreatedRevision resource.Revision // at which this life of the resource became visible
+	ObjectRevision  resource.Revision // of the last visible change of more than how far it has travelled
 	ContentType     string            // of the spec; "" = there is no spec
 	SpecTime        time.Time         // when the sender made the spec held
 	BornTime        time.Time         // when the sender made the first spec of this life
@@ -93,4 +93,5 @@ type Record struct {
 	Status       []byte // a JSON object or nothing
 	NextSpec     []byte
 	NextMetadata []byte
+	Local        []byte // of this side only, never told to the other: a JSON object or nothing
 }

@@ -36,6 +36,7 @@ func (m *Meta) walk(c *codec) {
 	c.text(15, &m.StatusHash)
 	c.text(16, &m.RawHash)
 	c.flag(17, &m.HasStatus)
+	integer(c, 18, &m.ObjectRevision)
 	m.Out.walk(c)
 	m.Queue.walk(c)
 	optional(c, 50, &m.Next, (*NextSpec).walk)

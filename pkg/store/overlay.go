@@ -10,6 +10,7 @@ const (
 	statusPayload
 	nextSpecPayload
 	nextMetadataPayload
+	localPayload
 	payloadKinds
 )
 

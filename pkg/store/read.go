@@ -60,6 +60,7 @@ func (r *Record) fields() [payloadKinds]*[]byte {
 		statusPayload:       &r.Status,
 		nextSpecPayload:     &r.NextSpec,
 		nextMetadataPayload: &r.NextMetadata,
+		localPayload:        &r.Local,
 	}
 }
 

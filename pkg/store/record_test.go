@@ -34,11 +34,12 @@ func TestEveryFieldSurvivesAReopen(t *testing.T) {
 		stored = tx.Put(everything(), store.Write{
 			Visible: true, SpecChanged: true,
 			Spec: payload("spec"), Metadata: payload("metadata"), Status: payload("status"),
-			NextSpec: payload("next spec"), NextMetadata: payload("next metadata"),
+			NextSpec: payload("next spec"), NextMetadata: payload("next metadata"), Local: payload("local"),
 		})
 	})
 	want := everything()
 	want.Revision, want.SpecRevision, want.CreatedRevision = s.Revision(), s.Revision(), s.Revision()
+	want.ObjectRevision = s.Revision()
 	if !reflect.DeepEqual(*stored, want) {
 		t.Errorf("Put returned %+v, want %+v", *stored, want)
 	}
@@ -54,7 +55,7 @@ func TestEveryFieldSurvivesAReopen(t *testing.T) {
 	}
 	full := &store.Record{
 		Meta: &want, Spec: []byte("spec"), Metadata: []byte("metadata"), Status: []byte("status"),
-		NextSpec: []byte("next spec"), NextMetadata: []byte("next metadata"),
+		NextSpec: []byte("next spec"), NextMetadata: []byte("next metadata"), Local: []byte("local"),
 	}
 	if !reflect.DeepEqual(r, full) {
 		t.Errorf("got %+v, want %+v", r, full)

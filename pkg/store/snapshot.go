@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -13,7 +12,8 @@ import (
 type snapshot struct {
 	tx       *bbolt.Tx // for payloads that are in the file
 	revision resource.Revision
-	metas    []*Meta                   // in order
+	metas    []*Meta // in order
+	order    func(a, b *Meta) int
 	changes  map[resource.Key]payloads // of those metas, in the journal
 }
 
@@ -30,7 +30,11 @@ func (s *Store) takeSnapshot(o *ListOptions) (*snapshot, error) {
 			delete(snap.changes, m.Key)
 		}
 	}
-	slices.SortFunc(snap.metas, func(a, b *Meta) int { return compareKeys(a.Key, b.Key) })
+	snap.order = o.Order
+	if snap.order == nil {
+		snap.order = func(a, b *Meta) int { return compareKeys(a.Key, b.Key) }
+	}
+	slices.SortFunc(snap.metas, snap.order)
 	return snap, nil
 }
 
@@ -62,10 +66,7 @@ func (s *Store) collect(o *ListOptions) (metas []*Meta, snap *snapshot, err erro
 // next begins; nil if there is none.
 func (p *snapshot) page(from []byte, limit int) (*Page, []byte, error) {
 	page := &Page{Records: []*Record{}, Revision: p.revision}
-	start, _ := slices.BinarySearchFunc(p.metas, from, func(m *Meta, from []byte) int {
-		return bytes.Compare(encodeKey(m.Key), from)
-	})
-	for _, m := range p.metas[start:] {
+	for _, m := range p.metas[p.find(from):] {
 		if limit > 0 && len(page.Records) == limit {
 			return page, encodeKey(m.Key), nil
 		}
@@ -76,6 +77,22 @@ func (p *snapshot) page(from []byte, limit int) (*Page, []byte, error) {
 		page.Records = append(page.Records, r)
 	}
 	return page, nil, nil
+}
+
+// find is where the page begins whose first key is from: nil is the first. The
+// order may be any, so it looks at all.
+func (p *snapshot) find(from []byte) int {
+	if from == nil {
+		return 0
+	}
+	key, err := decodeKey(from)
+	if err != nil {
+		return len(p.metas)
+	}
+	if at := slices.IndexFunc(p.metas, func(m *Meta) bool { return m.Key == key }); at >= 0 {
+		return at
+	}
+	return len(p.metas)
 }
 
 func (p *snapshot) close() { _ = p.tx.Rollback() }

@@ -30,6 +30,7 @@ var (
 		statusPayload:       []byte("status"),
 		nextSpecPayload:     []byte("nextSpec"),
 		nextMetadataPayload: []byte("nextMetadata"),
+		localPayload:        []byte("local"),
 	}
 )
 
@@ -98,10 +99,20 @@ func (st *state) load(tx *bbolt.Tx) error {
 	return nil
 }
 
+// makePayloadBuckets adds those that the file does not have: kinds of payloads
+// came later than the format.
+func makePayloadBuckets(tx *bbolt.Tx) error {
+	for _, name := range payloadBuckets {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return fmt.Errorf("make bucket %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // makeBuckets lays out a new file.
 func makeBuckets(tx *bbolt.Tx) error {
-	names := append([][]byte{metaBucket, logBucket, settingsBucket, systemBucket}, payloadBuckets[:]...)
-	for _, name := range names {
+	for _, name := range [][]byte{metaBucket, logBucket, settingsBucket, systemBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return fmt.Errorf("make bucket %s: %w", name, err)
 		}

@@ -99,8 +99,11 @@ type Write struct {
 	SpecChanged bool
 
 	// Payloads: nil keeps what is there, a pointer to nothing removes it.
-	Spec, Metadata, Status, NextSpec, NextMetadata *[]byte
+	Spec, Metadata, Status, NextSpec, NextMetadata, Local *[]byte
 }
+
+// changesObject tells whether more changes than how far the resource has travelled.
+func (w *Write) changesObject() bool { return w.SpecChanged || w.Status != nil || w.Local != nil }
 
 func (w *Write) payloads() payloads {
 	return payloads{
@@ -109,6 +112,7 @@ func (w *Write) payloads() payloads {
 		statusPayload:       w.Status,
 		nextSpecPayload:     w.NextSpec,
 		nextMetadataPayload: w.NextMetadata,
+		localPayload:        w.Local,
 	}
 }
 
@@ -129,9 +133,10 @@ func (tx *Tx) Put(m Meta, w Write) *Meta {
 // stamp gives m what is the store's to give, and writes a visible change into
 // the history.
 func (tx *Tx) stamp(prev *Meta, m Meta, w Write) *Meta {
-	m.Revision, m.SpecRevision, m.CreatedRevision = 0, 0, 0
+	m.Revision, m.SpecRevision, m.CreatedRevision, m.ObjectRevision = 0, 0, 0, 0
 	if prev != nil {
 		m.Key, m.Revision, m.SpecRevision, m.CreatedRevision = prev.Key, prev.Revision, prev.SpecRevision, prev.CreatedRevision
+		m.ObjectRevision = prev.ObjectRevision
 	} else {
 		m.Key = tx.s.index.intern(m.Key)
 	}
@@ -144,6 +149,9 @@ func (tx *Tx) stamp(prev *Meta, m Meta, w Write) *Meta {
 	}
 	if w.SpecChanged || kind == Added {
 		m.SpecRevision = m.Revision
+	}
+	if kind == Added || kind != "" && (w.changesObject() || m.Version != prev.Version) {
+		m.ObjectRevision = m.Revision
 	}
 	tidy(&m)
 	return &m
