@@ -43,6 +43,7 @@ type App struct {
 	server   *localapi.Server
 	listener net.Listener
 	entrance *entrance
+	works    worksAPI
 	watcher  *config.Watcher
 }
 
@@ -82,9 +83,11 @@ func (a *App) openEngine(cfg *config.Config) (err error) {
 	if err != nil {
 		return err
 	}
+	a.works = newWorksAPI(a)
 	a.server = localapi.New(localapi.Options{
 		Backend:    backend{a.proxy, func() []resource.HandlerStatus { return a.push.Status() }},
 		Registerer: registry, Log: a.log,
+		Kubernetes:       a.works.handler(),
 		Metrics:          promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 		MaxResourceBytes: func() int64 { return a.config.Load().Limits.MaxResourceBytes },
 		MaxWatchers:      func() int { return a.config.Load().Limits.MaxWatchers },
@@ -120,6 +123,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopServing()
 	group.Go(func() error { return a.server.Serve(serving, a.listener) })
 	group.Go(func() error { return a.entrance.Run(serving) })
+	group.Go(func() error { return a.works.run(serving) })
 	group.Go(func() error { return a.watcher.Run(serving, a.apply) })
 	group.Go(func() error { return a.runPush(ctx) })
 	group.Go(func() error { return watchdog(serving, a.listener.Addr().String(), a.log) })

@@ -2,10 +2,13 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/pillion-dev/pillion/pkg/config"
+	"github.com/pillion-dev/pillion/pkg/manifestwork"
 	"github.com/pillion-dev/pillion/pkg/proxy"
 	"github.com/pillion-dev/pillion/pkg/reconnect"
+	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/transport/mqtt"
 )
 
@@ -38,7 +41,7 @@ func driverOptions(c *config.Config, log *slog.Logger) (mqtt.Options, error) {
 // liveSettings are those that the engine can change while it runs.
 func liveSettings(c *config.Config) proxy.Live {
 	return proxy.Live{
-		DataTypes: c.DataTypes,
+		DataTypes: allDataTypes(c),
 		Reconnect: reconnect.Policy{
 			Initial: c.Reconnect.Initial, Max: c.Reconnect.Max, Factor: c.Reconnect.Factor, Jitter: c.Reconnect.Jitter,
 			StableAfter: c.Reconnect.StableAfter, SlowAfter: c.Reconnect.SlowAfter, SlowMax: c.Reconnect.SlowMax,
@@ -51,5 +54,19 @@ func liveSettings(c *config.Config) proxy.Live {
 		Limits:        proxy.Limits{PublishQPS: c.Limits.PublishQPS, PublishBurst: c.Limits.PublishBurst},
 		Retry:         proxy.Retry{Initial: c.Queue.Retry.Initial, Max: c.Queue.Retry.Max, Most: c.Queue.RetryMax},
 		ShutdownGrace: c.ShutdownGrace,
+		Works:         proxy.Works{Enabled: c.Work.Enabled, MaxBytes: c.Work.MaxBytes},
 	}
+}
+
+// allDataTypes are those of the configuration, and those of works.
+func allDataTypes(c *config.Config) []resource.DataType {
+	all := slices.Clone(c.DataTypes)
+	if c.Work.Enabled {
+		for _, d := range manifestwork.DataTypes() {
+			if !slices.Contains(all, d) {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
 }

@@ -49,7 +49,7 @@ func (l *loader) require(path string, there bool, message string) {
 }
 
 func (l *loader) completeDataTypes(c *Config) {
-	l.require("dataTypes", len(c.DataTypes) > 0, "is required: the data types of your resources, such as com.example.fleet.v1alpha1.devices")
+	l.require("dataTypes", len(c.DataTypes) > 0 || c.Work.Enabled, "is required without work.enabled: the data types of your resources, such as com.example.fleet.v1alpha1.devices")
 	seen := map[resource.DataType]bool{}
 	for _, dataType := range c.DataTypes {
 		if seen[dataType] && !l.bad["dataTypes"] {

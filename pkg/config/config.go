@@ -142,9 +142,10 @@ type Resync struct {
 	MaxDeletes   int
 }
 
-// Work is the ManifestWork side; it is not in this version, so never enabled.
+// Work is the ManifestWork side (docs/works.md).
 type Work struct {
-	Enabled bool
+	Enabled  bool
+	MaxBytes int64 // of the manifests of one work; 0 = no limit of ours
 }
 
 // The log formats.

@@ -27,6 +27,7 @@ func defaults() *Config {
 		Limits:        Limits{MaxResourceBytes: 1 << 20, MaxWatchers: 1000},
 		Resync:        defaultResync(),
 		ShutdownGrace: 20 * time.Second,
+		Work:          Work{Enabled: true, MaxBytes: 500 << 10},
 		Log:           Log{Level: slog.LevelInfo, Format: FormatText},
 	}
 }

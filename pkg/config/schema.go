@@ -25,7 +25,7 @@ func (l *loader) schema(c *Config) section {
 		"limits":        limitsSchema(&c.Limits),
 		"resync":        resyncSchema(&c.Resync),
 		"shutdownGrace": set(&c.ShutdownGrace, duration),
-		"work":          section{"enabled": notYet{}, "maxBytes": notYet{}},
+		"work":          section{"enabled": set(&c.Work.Enabled, boolean), "maxBytes": set(&c.Work.MaxBytes, size(maxPacket))},
 		"log": section{
 			"level":  set(&c.Log.Level, level),
 			"format": set(&c.Log.Format, oneOf(FormatText, FormatJSON)),

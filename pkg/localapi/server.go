@@ -25,6 +25,7 @@ const (
 type Options struct {
 	Backend          Backend
 	Metrics          http.Handler          // serves GET /metrics; nil = not found
+	Kubernetes       http.Handler          // serves the Kubernetes API; nil = not found
 	MaxResourceBytes func() int64          // limits.maxResourceBytes; 0 = no limit of ours
 	MaxWatchers      func() int            // limits.maxWatchers; 0 = no limit of ours
 	AllowedUIDs      func() []uint32       // api.allowedUIDs; empty = whoever the socket's mode lets in
@@ -83,6 +84,7 @@ func (s *Server) derive() *Server {
 func (s *Server) Probes() *Server {
 	probes := s.derive()
 	probes.bounds = probeBounds
+	probes.options.Kubernetes = nil
 	probes.routes = slices.DeleteFunc(probes.table(), func(r Route) bool { return !r.probe })
 	return probes
 }
@@ -103,6 +105,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	if err := s.enter(rec, r); err != nil {
 		s.fail(rec, r, route, err)
+		return
+	}
+	if ofKubernetes(r.URL.Path) {
+		route = &kubernetesRoute
+		if err := s.kubernetes(rec, r); err != nil {
+			s.fail(rec, r, route, err)
+		}
 		return
 	}
 	route, err := s.route(rec, r)

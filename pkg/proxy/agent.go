@@ -80,12 +80,9 @@ func (a *agent) compose(rec *store.Record, next shipment) (*event.Event, error) 
 		Source: a.opts.ID, Cluster: a.opts.Cluster, OriginalSource: m.Key.Source,
 		ResourceID: m.Key.ID, ResourceVersion: m.StatusVersion,
 		SequenceID: strconv.FormatInt(sequence, 10), StatusHash: m.StatusHash,
-		LogTracing: logTracing(m.Key.DataType),
-		Type:       event.Type{DataType: m.Key.DataType, Sub: event.SubStatus, Action: event.UpdateRequest},
-		Payload:    resource.Payload{Data: rec.Status, ContentType: resource.JSONContentType},
-	}
-	if isWork(m.Key.DataType) {
-		e.Metadata = string(rec.Metadata)
+		LogTracing: logTracing(m.Key.DataType), Metadata: statusMetadata(rec),
+		Type:    event.Type{DataType: m.Key.DataType, Sub: event.SubStatus, Action: event.UpdateRequest},
+		Payload: resource.Payload{Data: rec.Status, ContentType: resource.JSONContentType},
 	}
 	if !m.Out.Pending {
 		e.Type.Action = event.ResyncResponse
@@ -163,13 +160,13 @@ func (a *agent) setStatus(tx *store.Tx, key resource.Key, status []byte, version
 
 // setHashes notes both forms of the hash that sources compare with.
 func setHashes(m *store.Meta, status []byte) error {
-	hash, err := event.StatusHash(status)
+	hash, ordered, err := hashesOf(m.Key.DataType, status)
 	if err != nil {
 		return resource.Errorf(resource.InvalidArgument, "status: %w", err).WithField("/status")
 	}
 	m.HasStatus, m.StatusHash, m.RawHash = true, hash, ""
-	if raw := event.RawStatusHash(status); raw != hash {
-		m.RawHash = raw
+	if ordered != hash {
+		m.RawHash = ordered
 	}
 	return nil
 }
@@ -217,6 +214,6 @@ func (a *agent) confirm(tx *store.Tx, m store.Meta, status []byte) error {
 	a.owe(tx, &m)
 	m.Queue.Done, m.Queue.Reasons, m.Queue.Dead = m.Queue.Queued, nil, nil
 	nothing := []byte(nil)
-	tx.Put(m, store.Write{Visible: true, SpecChanged: true, Spec: &nothing, Status: &status})
+	tx.Put(m, store.Write{Visible: true, SpecChanged: true, Spec: &nothing, Status: &status, Local: &nothing})
 	return nil
 }

@@ -61,7 +61,7 @@ func (p *Proxy) admit(req *resource.PutRequest) (err error) {
 	if err := p.configured(req.Key.DataType); err != nil {
 		return err
 	}
-	return checkPut(req)
+	return p.checkPut(req)
 }
 
 func (p *Proxy) configured(d resource.DataType) error {
@@ -77,6 +77,13 @@ func errDeclares() error {
 
 // maxMetadata is what fits into an MQTT user property.
 const maxMetadata = 60 << 10
+
+func (p *Proxy) checkPut(req *resource.PutRequest) error {
+	if err := checkPut(req); err != nil {
+		return err
+	}
+	return p.checkWork(req)
+}
 
 func checkPut(req *resource.PutRequest) error {
 	switch {
@@ -161,7 +168,7 @@ func (p *Proxy) patchSpec(tx *store.Tx, rec *store.Record, req resource.PatchReq
 	}
 	put := resource.PutRequest{Key: rec.Key, Metadata: merged.Metadata, Version: req.Version,
 		Spec: resource.Payload{Data: merged.Spec, ContentType: rec.ContentType}}
-	if err := checkPut(&put); err != nil {
+	if err := p.checkPut(&put); err != nil {
 		return err
 	}
 	_, err = p.side.(*source).put(tx, put)

@@ -39,6 +39,14 @@ type Live struct {
 	Limits        Limits
 	Retry         Retry
 	ShutdownGrace time.Duration
+	Works         Works
+}
+
+// Works says whether resources of the data types of works are held to what
+// Kubernetes and agents make of them (docs/works.md).
+type Works struct {
+	Enabled  bool
+	MaxBytes int64 // of the manifests of one work
 }
 
 // Resync says when the other side is asked, and how many deletes of ids that

@@ -97,8 +97,8 @@ func (s *source) compose(rec *store.Record, next shipment) (*event.Event, error)
 	}
 	e := &event.Event{
 		Source: s.opts.ID, Cluster: m.Key.Cluster, ResourceID: m.Key.ID, ResourceVersion: m.Version,
-		Metadata: string(rec.Metadata), LogTracing: logTracing(m.Key.DataType),
-		Type: event.Type{DataType: m.Key.DataType, Sub: event.SubSpec, Action: specAction(m, next)},
+		LogTracing: logTracing(m.Key.DataType),
+		Type:       event.Type{DataType: m.Key.DataType, Sub: event.SubSpec, Action: specAction(m, next)},
 	}
 	switch {
 	case !m.Gone.IsZero():
@@ -108,6 +108,7 @@ func (s *source) compose(rec *store.Record, next shipment) (*event.Event, error)
 	default:
 		e.Payload = resource.Payload{Data: rec.Spec, ContentType: m.ContentType}
 	}
+	e.Metadata = specMetadata(rec, e.DeletionTimestamp)
 	return e, nil
 }
 

@@ -18,6 +18,9 @@ func (s *source) put(tx *store.Tx, req resource.PutRequest) (created bool, err e
 	if err := matches(m, req.IfMatch); err != nil {
 		return false, err
 	}
+	if req, err = s.declared(tx, m, req); err != nil {
+		return false, err
+	}
 	switch {
 	case !m.Visible():
 		return true, s.create(tx, m, req)
@@ -89,13 +92,20 @@ func (s *source) remove(tx *store.Tx, req resource.DeleteRequest) (done bool, er
 	if err := matches(m, req.IfMatch); err != nil {
 		return false, err
 	}
+	held, err := s.held(tx, m)
+	if err != nil {
+		return false, err
+	}
 	switch deleting := *m; {
-	case !m.Out.Left:
+	case !m.Out.Left && !(held && !req.Force):
 		s.forget(tx, deleting, tx.Now())
 		return true, nil
 	case req.Force:
 		s.forget(tx, deleting, time.Time{})
 		return true, nil
+	case !m.Out.Left:
+		s.hold(tx, deleting)
+		return false, nil
 	case !m.Deleting.IsZero():
 		return false, nil
 	default:
@@ -119,7 +129,7 @@ func (s *source) forget(tx *store.Tx, m store.Meta, confirmed time.Time) {
 	}
 	queued(tx, &m, reasonDeleted)
 	nothing := []byte(nil)
-	tx.Put(m, store.Write{Visible: true, SpecChanged: true, Spec: &nothing, Status: &nothing})
+	tx.Put(m, store.Write{Visible: true, SpecChanged: true, Spec: &nothing, Status: &nothing, Local: &nothing})
 }
 
 // matches holds if spec, metadata and deletion are unchanged since a revision.

@@ -18,7 +18,15 @@ func (s *source) receive(tx *store.Tx, e *event.Event) (outcome, error) {
 	case !m.Visible():
 		return s.afterlife(tx, *m, deleted), nil
 	case deleted && !m.Deleting.IsZero():
-		s.forget(tx, *m, tx.Now())
+		held, err := s.held(tx, m)
+		switch {
+		case err != nil:
+			return outcome{}, err
+		case held:
+			s.hold(tx, *m)
+		default:
+			s.forget(tx, *m, tx.Now())
+		}
 		return outcome{news: true}, nil
 	case deleted: // the agent dropped what we still want
 		s.raiseOrLater(tx, *m)
@@ -115,11 +123,11 @@ func hashOf(e *event.Event) string {
 	if e.StatusHash != "" {
 		return e.StatusHash
 	}
+	canonical, ordered, _ := hashesOf(e.Type.DataType, e.Payload.Data) // an object: screened
 	if isWork(e.Type.DataType) {
-		return event.RawStatusHash(e.Payload.Data)
+		return ordered
 	}
-	hash, _ := event.StatusHash(e.Payload.Data) // an object: screened
-	return hash
+	return canonical
 }
 
 // Limits of raising over a version that is ahead of ours: once a minute, three

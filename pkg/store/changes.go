@@ -23,20 +23,33 @@ type LogEntry struct {
 // It is resource.Expired if since is older than the history that is kept or
 // newer than the store.
 func (s *Store) Changes(since resource.Revision, limit int) ([]LogEntry, error) {
+	entries, _, err := s.ChangesOf(since, limit, func(resource.Key, Kind, resource.Revision) bool { return true })
+	return entries, err
+}
+
+// ChangesOf are those of the next limit Changes that are wanted, by key, kind
+// and revision: only of these records are read. through is the revision up to
+// which was looked: since if there is nothing newer.
+func (s *Store) ChangesOf(since resource.Revision, limit int, wanted func(resource.Key, Kind, resource.Revision) bool) (entries []LogEntry, through resource.Revision, err error) {
 	lines, err := s.lines(since, limit)
 	if err != nil {
-		return nil, err
+		return nil, since, err
 	}
+	through = since
 	records := make(map[resource.Key]*Record)
-	entries := make([]LogEntry, 0, len(lines))
+	entries = make([]LogEntry, 0, len(lines))
 	for _, line := range lines {
+		through = line.revision
+		if !wanted(line.key, line.kind, line.revision) {
+			continue
+		}
 		record, err := s.visibleRecord(line.key, records)
 		if err != nil {
-			return nil, fmt.Errorf("history entry %s: %w", line.revision, err)
+			return nil, since, fmt.Errorf("history entry %s: %w", line.revision, err)
 		}
 		entries = append(entries, LogEntry{line.revision, line.kind, line.key, record, line.last})
 	}
-	return entries, nil
+	return entries, through, nil
 }
 
 // Log is Changes without their records, which callers that hold many changes

@@ -1,0 +1,73 @@
+package localapi
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
+
+// kubernetesRoute is what requests for the Kubernetes API are counted as.
+var kubernetesRoute = Route{Pattern: "kubernetes"}
+
+// ofKubernetes tells whether a path is one of the Kubernetes API (docs/works.md).
+func ofKubernetes(path string) bool {
+	switch path {
+	case "/api", "/apis", "/version", "/version/", "/openapi/v2", "/openapi/v3":
+		return true
+	}
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/apis/") || strings.HasPrefix(path, "/openapi/v3/")
+}
+
+// kubernetes hands a request to the Kubernetes API, which has its own errors and
+// bounds. Watches end with the server, and count as those of this API do.
+func (s *Server) kubernetes(w http.ResponseWriter, r *http.Request) error {
+	if s.options.Kubernetes == nil {
+		return resource.Errorf(resource.NotFound, "there is no Kubernetes API here: set work.enabled, and use a build that is not lite")
+	}
+	ctx, cancel := untilEnd(r.Context())
+	defer cancel()
+	if isWatch(r) {
+		if err := s.admitWatcher(); err != nil {
+			return err
+		}
+		defer s.watchers.Add(-1)
+	}
+	extendWriting(w)
+	s.options.Kubernetes.ServeHTTP(&renewing{w}, r.WithContext(ctx))
+	return nil
+}
+
+func isWatch(r *http.Request) bool {
+	value := r.URL.Query().Get("watch")
+	return value == "true" || value == "1"
+}
+
+// renewing gives each write of an answer its time: the Kubernetes API streams.
+type renewing struct{ http.ResponseWriter }
+
+// Write renews the deadline first.
+func (w *renewing) Write(p []byte) (int, error) {
+	extendWriting(w.ResponseWriter)
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush sends what is buffered.
+func (w *renewing) Flush() {
+	extendWriting(w.ResponseWriter)
+	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *renewing) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// While is handler as long as enabled says so, and not found else.
+func While(enabled func() bool, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !enabled() {
+			writeProblem(w, resource.Errorf(resource.NotFound, "there is no Kubernetes API here: set work.enabled"))
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,147 @@
+package workapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	"github.com/pillion-dev/pillion/pkg/manifestwork"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// codec turns records of the store into ManifestWorks and back, as a role shows
+// them.
+type codec struct{ role resource.Role }
+
+// work is a record as a ManifestWork of that name. What cannot be read of it,
+// because the other side sent something else, is left out.
+func (c codec) work(rec *store.Record, name string) *workv1.ManifestWork {
+	w := &workv1.ManifestWork{TypeMeta: metav1.TypeMeta{APIVersion: groupVersion.String(), Kind: workKind.Kind}}
+	w.ObjectMeta = c.metadata(rec, name)
+	if rec.ContentType != "" {
+		w.Spec, _ = decodeSpec(rec.Key.DataType, rec.Spec)
+	}
+	if rec.HasStatus {
+		w.Status, _ = decodeStatus(rec.Key.DataType, rec.Status)
+	}
+	return w
+}
+
+// metadata is what was declared, with what this side knows.
+func (c codec) metadata(rec *store.Record, name string) metav1.ObjectMeta {
+	m := c.declared(rec.Key, rec.Metadata, name)
+	m.ResourceVersion = rec.ObjectRevision.String()
+	m.Generation = rec.Version
+	if m.CreationTimestamp.IsZero() {
+		m.CreationTimestamp = metav1.NewTime(rec.BornTime.Truncate(time.Second))
+	}
+	c.deletion(&m, rec.Deleting)
+	local, _ := manifestwork.ReadLocal(rec.Local) // we wrote it; what cannot be read is as good as none
+	m.Finalizers = c.finalizers(rec, local)
+	_ = json.Unmarshal(local.ManagedFields, &m.ManagedFields)
+	if c.role == resource.Source && rec.SequenceID != 0 {
+		metav1.SetMetaDataAnnotation(&m, manifestwork.SequenceIDAnnotation, strconv.FormatInt(rec.SequenceID, 10))
+	}
+	return m
+}
+
+// declared is metadata as it is kept: that of the source at a source, and that
+// of the event at an agent.
+func (c codec) declared(key resource.Key, metadata []byte, name string) (m metav1.ObjectMeta) {
+	if json.Unmarshal(metadata, &m) != nil {
+		m = metav1.ObjectMeta{}
+	}
+	m.Name, m.Namespace, m.UID = name, key.Cluster, types.UID(key.ID)
+	m.Finalizers, m.ManagedFields, m.SelfLink = nil, nil, ""
+	m.DeletionTimestamp, m.DeletionGracePeriodSeconds = nil, nil
+	if c.role == resource.Agent {
+		metav1.SetMetaDataLabel(&m, manifestwork.OriginalSourceLabel, key.Source)
+		metav1.SetMetaDataAnnotation(&m, manifestwork.DataTypeAnnotation, string(key.DataType))
+	}
+	return m
+}
+
+func (c codec) deletion(m *metav1.ObjectMeta, at time.Time) {
+	if !at.IsZero() {
+		deleted, none := metav1.NewTime(at.Truncate(time.Second)), int64(0)
+		m.DeletionTimestamp, m.DeletionGracePeriodSeconds = &deleted, &none
+	}
+}
+
+// finalizers are the app's own, and the one by which source and agent agree on
+// a deletion: a source shows it once an agent has answered, as the OCM SDK does.
+func (c codec) finalizers(rec *store.Record, local manifestwork.Local) []string {
+	deleting := !rec.Deleting.IsZero()
+	if c.role == resource.Agent {
+		return local.AgentFinalizers(deleting)
+	}
+	asked := rec.HasStatus || deleting
+	if asked && rec.Confirmed.IsZero() {
+		return append(slices.Clone(local.Finalizers), manifestwork.CleanupFinalizer)
+	}
+	return local.Finalizers
+}
+
+// last is what is known of a work that is gone.
+func (c codec) last(e store.LogEntry, name string) *workv1.ManifestWork {
+	w := &workv1.ManifestWork{TypeMeta: metav1.TypeMeta{APIVersion: groupVersion.String(), Kind: workKind.Kind}}
+	if e.Last != nil {
+		w.ObjectMeta = c.declared(e.Key, e.Last.Metadata, name)
+		w.Generation = e.Last.Version
+		c.deletion(&w.ObjectMeta, e.Last.Deleting)
+	} else {
+		w.ObjectMeta = c.declared(e.Key, nil, name)
+	}
+	w.ResourceVersion = e.Revision.String()
+	return w
+}
+
+// preferredName is the name that the metadata of a record gives it; its id if
+// there is none that a Kubernetes object may have.
+func preferredName(key resource.Key, metadata []byte) string {
+	var m struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(metadata, &m) == nil && manifestwork.ValidName(m.Name) {
+		return m.Name
+	}
+	return fallbackName(key)
+}
+
+// fallbackName is a name that no other work of the cluster has.
+func fallbackName(key resource.Key) string {
+	if manifestwork.ValidName(key.ID) {
+		return key.ID
+	}
+	return manifestwork.ID(key.Source, key.Cluster, key.ID)
+}
+
+// kept is the metadata that a source keeps of a work: the engine completes it.
+func kept(w *workv1.ManifestWork) ([]byte, error) {
+	m := w.ObjectMeta
+	m.ManagedFields, m.Finalizers = nil, nil
+	return json.Marshal(m)
+}
+
+// local is what this side keeps for itself.
+func (c codec) local(w *workv1.ManifestWork) (local manifestwork.Local, err error) {
+	local.Finalizers = slices.DeleteFunc(slices.Clone(w.Finalizers), func(f string) bool {
+		return c.role == resource.Source && f == manifestwork.CleanupFinalizer
+	})
+	if len(w.ManagedFields) > 0 {
+		local.ManagedFields, err = json.Marshal(w.ManagedFields)
+	}
+	return local, err
+}
+
+// dataTypeOf is the data type that a source makes a new work of.
+func dataTypeOf(w *workv1.ManifestWork) resource.DataType {
+	return resource.DataType(cmp.Or(w.Annotations[manifestwork.DataTypeAnnotation], string(manifestwork.Bundles)))
+}

@@ -1,0 +1,221 @@
+package workapi
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apiserver/pkg/storage"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// follower is one watch. It holds no events: it reads the ring of the hub, or
+// the history of the store if it has fallen behind that, at its own pace.
+type follower struct {
+	storage   *workStorage
+	at        place // of a work, a namespace, or all
+	predicate storage.SelectionPredicate
+	since     resource.Revision // up to where it was told
+	initial   bool              // it begins with all that there is
+	marksEnd  bool              // and says when that is done
+
+	results chan watch.Event
+	cancel  context.CancelFunc
+}
+
+// ResultChan is closed when the watch has ended.
+func (w *follower) ResultChan() <-chan watch.Event { return w.results }
+
+// Stop ends the watch.
+func (w *follower) Stop() { w.cancel() }
+
+// start begins to send; it ends with ctx, with Stop, or after an error event.
+func (w *follower) start(ctx context.Context) {
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.results = make(chan watch.Event, 16)
+	go func() {
+		defer close(w.results)
+		defer w.cancel()
+		err := w.run(ctx)
+		if err != nil && ctx.Err() == nil {
+			_ = w.send(ctx, failure(err))
+		}
+	}()
+}
+
+func (w *follower) run(ctx context.Context) error {
+	if w.initial {
+		if err := w.sendAll(ctx); err != nil {
+			return err
+		}
+	}
+	bookmarks := time.NewTicker(bookmarkEvery)
+	defer bookmarks.Stop()
+	for {
+		changes, through, advanced, err := w.next()
+		if err != nil {
+			return err
+		}
+		for _, c := range changes {
+			if err := w.tell(ctx, c); err != nil {
+				return err
+			}
+		}
+		if through > w.since {
+			w.since = through
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-bookmarks.C:
+			if err := w.bookmark(ctx); err != nil {
+				return err
+			}
+		case <-advanced:
+		}
+	}
+}
+
+func (w *follower) send(ctx context.Context, e watch.Event) error {
+	select {
+	case w.results <- e:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *follower) bookmark(ctx context.Context) error {
+	if !w.predicate.AllowWatchBookmarks {
+		return nil
+	}
+	return w.send(ctx, watch.Event{Type: watch.Bookmark, Object: bookmark(w.since)})
+}
+
+// next are the changes after since, and up to where they go.
+func (w *follower) next() (changes []change, through resource.Revision, advanced <-chan struct{}, err error) {
+	h := w.storage.hub
+	h.mu.RLock()
+	changes, ok := h.recent.after(w.since, followBatch)
+	cursor, advanced := h.cursor, h.advanced
+	h.mu.RUnlock()
+	switch {
+	case !ok:
+		changes, through, err = w.past()
+		return changes, through, advanced, err
+	case len(changes) == followBatch:
+		return changes, changes[len(changes)-1].revision, advanced, nil
+	}
+	return changes, max(cursor, w.since), advanced, nil
+}
+
+// past reads changes that are not in the ring any more. Nobody knows the labels
+// that works had before them: a work that is not selected now may have been.
+func (w *follower) past() (changes []change, through resource.Revision, err error) {
+	s := w.storage
+	entries, through, err := s.store.ChangesOf(w.since, followBatch, func(key resource.Key, kind store.Kind, at resource.Revision) bool {
+		return isNews(s.store, key, kind, at)
+	})
+	for _, e := range entries {
+		switch {
+		case e.Kind == store.Deleted:
+			changes = append(changes, w.pastDeletion(e))
+		case e.Record != nil && e.Record.ObjectRevision == e.Revision:
+			changes = append(changes, w.pastChange(e))
+		}
+	}
+	return changes, through, err
+}
+
+func (w *follower) pastChange(e store.LogEntry) change {
+	s := w.storage
+	name := s.hub.name(e.Key, e.Record.Metadata)
+	work := s.codec.work(e.Record, name)
+	c := change{revision: e.Revision, kind: watch.Modified, place: place{e.Key.Cluster, name}, labels: work.Labels, object: share(work)}
+	if e.Record.CreatedRevision > w.since {
+		c.kind = watch.Added
+		return c
+	}
+	c.forgot = true
+	return c
+}
+
+func (w *follower) pastDeletion(e store.LogEntry) change {
+	s := w.storage
+	var metadata []byte
+	if e.Last != nil {
+		metadata = e.Last.Metadata
+	}
+	work := s.codec.last(e, s.hub.name(e.Key, metadata))
+	return change{revision: e.Revision, kind: watch.Deleted, place: place{work.Namespace, work.Name}, labels: work.Labels, before: work.Labels, object: share(work)}
+}
+
+// tell sends a change if it is selected: as ADDED or DELETED if it came into the
+// selection or left it.
+func (w *follower) tell(ctx context.Context, c change) error {
+	if w.at.namespace != "" && c.namespace != w.at.namespace || w.at.name != "" && c.name != w.at.name {
+		return nil
+	}
+	kind := c.kind
+	if !w.predicate.Empty() {
+		now := c.kind != watch.Deleted && w.selects(c.labels, c.place)
+		before := c.forgot || c.before != nil && w.selects(c.before, c.place)
+		switch {
+		case now && before:
+			kind = watch.Modified
+		case now:
+			kind = watch.Added
+		case before:
+			kind = watch.Deleted
+		default:
+			return nil
+		}
+	}
+	return w.send(ctx, watch.Event{Type: kind, Object: c.object})
+}
+
+func (w *follower) selects(set labels.Set, p place) bool {
+	return w.predicate.MatchesObjectAttributes(set, fieldsOf(p))
+}
+
+// sendAll sends what there is, as new, page by page of one snapshot.
+func (w *follower) sendAll(ctx context.Context) error {
+	s := w.storage
+	opts := storage.ListOptions{Predicate: w.predicate}
+	opts.Predicate.Limit, opts.Predicate.Continue = loadPage, ""
+	for {
+		page, err := s.page(ctx, w.at, opts)
+		if err != nil {
+			return err
+		}
+		for _, work := range s.decodeAll(page.Records) {
+			if w.at.name != "" && work.Name != w.at.name {
+				continue
+			}
+			if err := w.send(ctx, watch.Event{Type: watch.Added, Object: share(&work)}); err != nil {
+				return err
+			}
+		}
+		w.since = page.Revision
+		if page.Continue == "" {
+			return w.endOfAll(ctx)
+		}
+		opts.Predicate.Continue = encodeToken(page.Continue)
+	}
+}
+
+func (w *follower) endOfAll(ctx context.Context) error {
+	if !w.marksEnd {
+		return nil
+	}
+	mark := bookmark(w.since)
+	if err := storage.AnnotateInitialEventsEndBookmark(mark); err != nil {
+		return errors.Join(errors.New("mark the end of the initial events"), err)
+	}
+	return w.send(ctx, watch.Event{Type: watch.Bookmark, Object: mark})
+}

@@ -1,0 +1,258 @@
+package workapi
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"weak"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/pillion-dev/pillion/pkg/manifestwork"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// place is where a work is for Kubernetes clients.
+type place struct{ namespace, name string }
+
+// entry is what is kept in memory of a work.
+type entry struct {
+	key resource.Key
+	place
+	labels   labels.Set
+	revision resource.Revision // of the object that labels are of
+	last     weak.Pointer[shared]
+}
+
+// hub follows the changes of the store, once for all watchers. It keeps an index
+// of the works by name, with their labels, and the last changes.
+type hub struct {
+	store *store.Store
+	codec codec
+
+	mu       sync.RWMutex
+	places   map[place]*entry
+	keys     map[resource.Key]*entry
+	cursor   resource.Revision // up to where the store was followed
+	recent   ring
+	advanced chan struct{} // closed when cursor moves
+}
+
+func newHub(s *store.Store, c codec) *hub {
+	return &hub{store: s, codec: c, places: make(map[place]*entry), keys: make(map[resource.Key]*entry), advanced: make(chan struct{})}
+}
+
+// The bounds of what the hub reads at a time.
+const (
+	loadPage  = 500
+	followMax = 256
+)
+
+// load reads the index of all works that there are.
+func (h *hub) load() error {
+	o := store.ListOptions{Match: func(m *store.Meta) bool { return manifestwork.Is(m.Key.DataType) }, Limit: loadPage,
+		Order: func(a, b *store.Meta) int { return int(int64(a.CreatedRevision - b.CreatedRevision)) }}
+	for {
+		page, err := h.store.List(o)
+		if err != nil {
+			return err
+		}
+		h.mu.Lock()
+		for _, rec := range page.Records {
+			h.put(rec)
+		}
+		h.cursor = page.Revision
+		h.recent.reset(page.Revision)
+		h.mu.Unlock()
+		if o.Continue = page.Continue; o.Continue == "" {
+			return nil
+		}
+	}
+}
+
+// follow keeps the index up to date until ctx ends. A history that has moved on
+// without it is read anew; watchers are told to start again.
+func (h *hub) follow(ctx context.Context) error {
+	for {
+		changed := h.store.Changed()
+		entries, through, err := h.store.ChangesOf(h.cursor, followMax, h.wanted)
+		switch {
+		case resource.CodeOf(err) == resource.Expired && err != nil:
+			if err := h.reload(); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		if through > h.cursor {
+			h.take(entries, through)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (h *hub) reload() error {
+	h.mu.Lock()
+	clear(h.places)
+	clear(h.keys)
+	h.mu.Unlock()
+	return h.load()
+}
+
+// wanted passes over changes that a newer one of the same work follows, and
+// those of how far it has travelled.
+func (h *hub) wanted(key resource.Key, kind store.Kind, at resource.Revision) bool {
+	return isNews(h.store, key, kind, at)
+}
+
+func isNews(s *store.Store, key resource.Key, kind store.Kind, at resource.Revision) bool {
+	if !manifestwork.Is(key.DataType) {
+		return false
+	}
+	if kind == store.Deleted {
+		return true
+	}
+	m := s.Meta(key)
+	return m.Visible() && m.ObjectRevision == at
+}
+
+func (h *hub) take(entries []store.LogEntry, through resource.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range entries {
+		if c, ok := h.change(e); ok {
+			h.recent.add(c)
+		}
+	}
+	h.cursor = through
+	close(h.advanced)
+	h.advanced = make(chan struct{})
+}
+
+// change turns an entry of the history into a change for watchers.
+func (h *hub) change(e store.LogEntry) (c change, ok bool) {
+	if e.Kind == store.Deleted {
+		return h.deleted(e)
+	}
+	if e.Record == nil || e.Record.ObjectRevision != e.Revision {
+		return c, false // a newer one follows
+	}
+	before := h.keys[e.Key]
+	c = change{revision: e.Revision, kind: watch.Modified, size: sizeOf(e.Record)}
+	if before == nil {
+		c.kind = watch.Added
+	} else {
+		c.before = before.labels
+	}
+	now := h.put(e.Record)
+	c.place, c.labels = now.place, now.labels
+	c.object = share(h.codec.work(e.Record, now.name))
+	now.last = weak.Make(c.object)
+	return c, true
+}
+
+// deleted shows the last state as far as it is still in memory, and the metadata
+// at least.
+func (h *hub) deleted(e store.LogEntry) (c change, ok bool) {
+	known := h.keys[e.Key]
+	if known == nil {
+		return c, false // made and gone at once: nobody has seen it
+	}
+	delete(h.keys, e.Key)
+	delete(h.places, known.place)
+	work := h.codec.last(e, known.name)
+	if last := known.last.Value(); last != nil {
+		work = last.ManifestWork.DeepCopy()
+		work.ResourceVersion = e.Revision.String()
+		h.codec.deletion(&work.ObjectMeta, lastDeleting(e))
+	}
+	return change{revision: e.Revision, kind: watch.Deleted, place: known.place, size: int64(len(known.labels)) + changeOverhead,
+		labels: known.labels, before: known.labels, object: share(work)}, true
+}
+
+// put indexes a record. A name that another work of the same cluster has goes to
+// the one that came first.
+func (h *hub) put(rec *store.Record) *entry {
+	e := h.keys[rec.Key]
+	if e == nil {
+		e = &entry{key: rec.Key, place: h.free(rec)}
+		h.keys[rec.Key] = e
+		h.places[e.place] = e
+	}
+	meta := h.codec.declared(rec.Key, rec.Metadata, e.name)
+	if !maps.Equal(e.labels, meta.Labels) {
+		e.labels = meta.Labels // another map: events still hold the old one
+	}
+	e.revision = rec.ObjectRevision
+	return e
+}
+
+func (h *hub) free(rec *store.Record) place {
+	p := place{rec.Key.Cluster, preferredName(rec.Key, rec.Metadata)}
+	if h.places[p] != nil {
+		p.name = fallbackName(rec.Key)
+	}
+	if h.places[p] != nil {
+		p.name = manifestwork.ID(rec.Key.Source, rec.Key.Cluster, string(rec.Key.DataType)+rec.Key.ID)
+	}
+	return p
+}
+
+// reach waits until everything that was committed before the call is in the
+// index.
+func (h *hub) reach(ctx context.Context) error {
+	target := h.store.Revision()
+	for {
+		h.mu.RLock()
+		cursor, advanced := h.cursor, h.advanced
+		h.mu.RUnlock()
+		if cursor >= target {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-advanced:
+		}
+	}
+}
+
+// find is the key of the work of that name.
+func (h *hub) find(p place) (resource.Key, bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if e := h.places[p]; e != nil {
+		return e.key, true
+	}
+	return resource.Key{}, false
+}
+
+// name is that of a work; of one that is not in the index, the one that its
+// metadata gives.
+func (h *hub) name(key resource.Key, metadata []byte) string {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if e := h.keys[key]; e != nil {
+		return e.name
+	}
+	return preferredName(key, metadata)
+}
+
+// namespaces are those that have works.
+func (h *hub) namespaces() map[string]bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	all := make(map[string]bool)
+	for p := range h.places {
+		all[p.namespace] = true
+	}
+	return all
+}

@@ -1,0 +1,144 @@
+package workapi
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"runtime"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/storage"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	"github.com/pillion-dev/pillion/pkg/manifestwork"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// GetList reads a snapshot: all pages of a list are of one.
+func (s *workStorage) GetList(ctx context.Context, key string, opts storage.ListOptions, out apiruntime.Object) error {
+	list := out.(*workv1.ManifestWorkList)
+	if !opts.Recursive {
+		return s.listOne(ctx, key, opts, list)
+	}
+	if err := s.checkVersion(opts); err != nil {
+		return err
+	}
+	page, err := s.page(ctx, splitKey(key), opts)
+	if err != nil {
+		return toAPI(err, "")
+	}
+	list.Items = s.decodeAll(page.Records)
+	list.ResourceVersion = page.Revision.String()
+	if page.Continue != "" {
+		list.Continue = encodeToken(page.Continue)
+	}
+	return nil
+}
+
+// listOne is a list of the work that the key names, if it is selected.
+func (s *workStorage) listOne(ctx context.Context, key string, opts storage.ListOptions, list *workv1.ManifestWorkList) error {
+	var w workv1.ManifestWork
+	list.Items = []workv1.ManifestWork{}
+	list.ResourceVersion = s.store.Revision().String()
+	err := s.Get(ctx, key, storage.GetOptions{ResourceVersion: opts.ResourceVersion}, &w)
+	if storage.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if ok, err := opts.Predicate.Matches(&w); err != nil || !ok {
+		return err
+	}
+	list.Items = append(list.Items, w)
+	return nil
+}
+
+// checkVersion: what is listed is always the newest, so only an exact version
+// that is not the newest cannot be served.
+func (s *workStorage) checkVersion(opts storage.ListOptions) error {
+	if opts.Predicate.Continue != "" {
+		return nil
+	}
+	if err := s.notNewer(opts.ResourceVersion); err != nil {
+		return err
+	}
+	if opts.ResourceVersionMatch == metav1.ResourceVersionMatchExact && opts.ResourceVersion != s.store.Revision().String() {
+		return apierrors.NewResourceExpired("lists of the past are not kept: list without resourceVersionMatch=Exact")
+	}
+	return nil
+}
+
+func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOptions) (*store.Page, error) {
+	o := store.ListOptions{Limit: int(opts.Predicate.Limit)}
+	if opts.Predicate.Continue != "" {
+		token, err := base64.RawURLEncoding.DecodeString(opts.Predicate.Continue)
+		if err != nil {
+			return nil, apierrors.NewBadRequest("continue is not a token of this server")
+		}
+		o.Continue = string(token)
+		return s.store.List(o)
+	}
+	if err := s.hub.reach(ctx); err != nil {
+		return nil, err
+	}
+	o.Cluster = p.namespace
+	o.Match, o.Order = s.hub.selection(opts.Predicate)
+	return s.store.List(o)
+}
+
+// selection is what a predicate selects of the works in the index, and the order
+// of lists: by namespace and name.
+func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store.Meta) bool, order func(a, b *store.Meta) int) {
+	places := make(map[resource.Key]place)
+	h.mu.RLock()
+	for key, e := range h.keys {
+		if predicate.Empty() || predicate.MatchesObjectAttributes(e.labels, fieldsOf(e.place)) {
+			places[key] = e.place
+		}
+	}
+	h.mu.RUnlock()
+	match = func(m *store.Meta) bool {
+		if !manifestwork.Is(m.Key.DataType) {
+			return false
+		}
+		_, ok := places[m.Key]
+		return ok
+	}
+	order = func(a, b *store.Meta) int {
+		x, y := places[a.Key], places[b.Key]
+		return cmp.Or(strings.Compare(x.namespace, y.namespace), strings.Compare(x.name, y.name))
+	}
+	return match, order
+}
+
+func fieldsOf(p place) fields.Set {
+	return fields.Set{"metadata.namespace": p.namespace, "metadata.name": p.name}
+}
+
+// decodeAll uses all processors: a list of many works is the one call that
+// computes for long.
+func (s *workStorage) decodeAll(records []*store.Record) []workv1.ManifestWork {
+	items := make([]workv1.ManifestWork, len(records))
+	workers := min(runtime.GOMAXPROCS(0), 1+len(records)/64)
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for i := worker; i < len(records); i += workers {
+				items[i] = *s.codec.work(records[i], s.hub.name(records[i].Key, records[i].Metadata))
+				records[i] = nil
+			}
+		})
+	}
+	all.Wait()
+	return items
+}
+
+// encodeToken is a continue token for clients of Kubernetes.
+func encodeToken(token string) string { return base64.RawURLEncoding.EncodeToString([]byte(token)) }
