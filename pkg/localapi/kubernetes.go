@@ -1,6 +1,7 @@
 package localapi
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -34,7 +35,7 @@ func (s *Server) kubernetes(w http.ResponseWriter, r *http.Request) error {
 		defer s.watchers.Add(-1)
 	}
 	extendWriting(w)
-	s.options.Kubernetes.ServeHTTP(&renewing{w}, r.WithContext(ctx))
+	s.options.Kubernetes.ServeHTTP(&renewing{w, ctx}, r.WithContext(ctx))
 	return nil
 }
 
@@ -44,7 +45,10 @@ func isWatch(r *http.Request) bool {
 }
 
 // renewing gives each write of an answer its time: the Kubernetes API streams.
-type renewing struct{ http.ResponseWriter }
+type renewing struct {
+	http.ResponseWriter
+	ctx context.Context
+}
 
 // Write renews the deadline first.
 func (w *renewing) Write(p []byte) (int, error) {
@@ -56,6 +60,13 @@ func (w *renewing) Write(p []byte) (int, error) {
 func (w *renewing) Flush() {
 	extendWriting(w.ResponseWriter)
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// CloseNotify is what the Kubernetes libraries want of a writer that streams.
+func (w *renewing) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(w.ctx, func() { gone <- true })
+	return gone
 }
 
 // Unwrap lets http.ResponseController reach the connection.

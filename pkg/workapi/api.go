@@ -51,19 +51,11 @@ func newAPI(o *Options) (*api, error) {
 }
 
 func newGenericServer(scheme *runtime.Scheme, r *rules, o *Options) (*genericapiserver.GenericAPIServer, error) {
-	names := namer(scheme)
 	config := genericapiserver.NewConfig(newCodecs(scheme))
 	config.ExternalAddress = "sidecar:443" // asked for, and shown nowhere
 	config.LoopbackClientConfig = &clientrest.Config{}
-	config.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
-	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(r.definitions, names)
-	config.OpenAPIConfig.GetDefinitionName = definitionName(names)
-	config.OpenAPIConfig.Info.Title = "Pillion"
-	config.OpenAPIConfig.Info.Version = o.Version
-	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(r.definitions, names)
-	config.OpenAPIV3Config.GetDefinitionName = definitionName(names)
-	config.OpenAPIV3Config.Info.Title = "Pillion"
-	config.OpenAPIV3Config.Info.Version = o.Version
+	config.EffectiveVersion = numbered{compatibility.DefaultBuildEffectiveVersion()}
+	config.OpenAPIConfig, config.OpenAPIV3Config = r.documents(scheme, o.Version)
 	config.BuildHandlerChainFunc = chain
 	config.Authorization.Authorizer = roleAuthorizer{o.Role}
 	config.MaxRequestsInFlight, config.MaxMutatingRequestsInFlight = maxReads, maxWrites

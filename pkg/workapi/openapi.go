@@ -2,10 +2,12 @@ package workapi
 
 import (
 	"maps"
+	"strings"
 
 	metaopenapi "k8s.io/apiextensions-apiserver/pkg/generated/openapi"
 	"k8s.io/apimachinery/pkg/runtime"
 	apiopenapi "k8s.io/apiserver/pkg/endpoints/openapi"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kube-openapi/pkg/util"
 	"k8s.io/kube-openapi/pkg/validation/spec"
@@ -55,14 +57,26 @@ func referTo(ref common.ReferenceCallback, model string) spec.Schema {
 	return spec.Schema{SchemaProps: spec.SchemaProps{Ref: ref(model)}}
 }
 
-// namer names the models as Kubernetes clients expect them: a Go type by its
-// package, turned around.
-func namer(scheme *runtime.Scheme) *apiopenapi.DefinitionNamer {
-	return apiopenapi.NewDefinitionNamer(scheme)
-}
-
-func definitionName(names *apiopenapi.DefinitionNamer) func(string) (string, spec.Extensions) {
-	return func(model string) (string, spec.Extensions) {
-		return names.GetDefinitionName(util.ToRESTFriendlyName(model))
+// documents are the OpenAPI documents of versions 2 and 3. Models are named as
+// Kubernetes clients expect them: a Go type by its package, turned around; most
+// types of Kubernetes itself come so named.
+func (r *rules) documents(scheme *runtime.Scheme, version string) (*common.Config, *common.OpenAPIV3Config) {
+	names := apiopenapi.NewDefinitionNamer(scheme)
+	nameOf := func(model string) (string, spec.Extensions) {
+		if strings.Contains(model, "/") {
+			model = util.ToRESTFriendlyName(model)
+		}
+		return names.GetDefinitionName(model)
 	}
+	v2 := genericapiserver.DefaultOpenAPIConfig(r.definitions, names)
+	v3 := genericapiserver.DefaultOpenAPIV3Config(r.definitions, names)
+	v2.GetDefinitionName, v3.GetDefinitionName = nameOf, nameOf
+	v3.Definitions = r.definitions(func(model string) spec.Ref {
+		name, _ := nameOf(model)
+		return spec.MustCreateRef("#/components/schemas/" + common.EscapeJsonPointer(name))
+	})
+	for _, info := range []*spec.Info{v2.Info, v3.Info} {
+		info.Title, info.Version = "Pillion", version
+	}
+	return v2, v3
 }

@@ -84,7 +84,7 @@ func (s *workStorage) update(ctx context.Context, key string, dest runtime.Objec
 	case err != nil:
 		return false, toAPI(err, p.name)
 	case rec == nil && ignoreNotFound:
-		return false, runtime.SetZeroValue(dest)
+		return s.createByUpdate(ctx, key, dest, preconditions, tryUpdate)
 	case rec == nil:
 		return false, storage.NewKeyNotFoundError(key, 0)
 	}
@@ -113,6 +113,21 @@ func (s *workStorage) update(ctx context.Context, key string, dest runtime.Objec
 		*dest.(*workv1.ManifestWork) = *next
 	}
 	return false, s.answer(after, err, p.name, dest)
+}
+
+// createByUpdate is for server-side apply, which makes what is not there.
+func (s *workStorage) createByUpdate(ctx context.Context, key string, dest runtime.Object,
+	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc) (again bool, err error) {
+	none := &workv1.ManifestWork{}
+	if err := preconditions.Check(key, none); err != nil {
+		return false, err
+	}
+	made, _, err := tryUpdate(none, storage.ResponseMeta{})
+	if err != nil {
+		return false, err
+	}
+	err = s.Create(ctx, key, made, dest, 0)
+	return storage.IsExist(err), err
 }
 
 // stale tells whether the work has changed since it was read.
