@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -35,7 +36,7 @@ func (s *Server) kubernetes(w http.ResponseWriter, r *http.Request) error {
 		defer s.watchers.Add(-1)
 	}
 	extendWriting(w)
-	s.options.Kubernetes.ServeHTTP(&renewing{w, ctx}, r.WithContext(ctx))
+	s.options.Kubernetes.ServeHTTP(&renewing{ResponseWriter: w, ctx: ctx}, r.WithContext(ctx))
 	return nil
 }
 
@@ -47,18 +48,27 @@ func isWatch(r *http.Request) bool {
 // renewing gives each write of an answer its time: the Kubernetes API streams.
 type renewing struct {
 	http.ResponseWriter
-	ctx context.Context
+	ctx     context.Context
+	renewed time.Time
 }
 
 // Write renews the deadline first.
 func (w *renewing) Write(p []byte) (int, error) {
-	extendWriting(w.ResponseWriter)
+	w.renew()
 	return w.ResponseWriter.Write(p)
+}
+
+// renew costs as much as a small write, so once a second is often enough.
+func (w *renewing) renew() {
+	if now := time.Now(); now.Sub(w.renewed) > time.Second {
+		w.renewed = now
+		extendWriting(w.ResponseWriter)
+	}
 }
 
 // Flush sends what is buffered.
 func (w *renewing) Flush() {
-	extendWriting(w.ResponseWriter)
+	w.renew()
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 

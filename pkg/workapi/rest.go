@@ -18,7 +18,10 @@ import (
 )
 
 // workREST is the resource manifestworks.
-type workREST struct{ *registry.Store }
+type workREST struct {
+	*registry.Store
+	backend *workStorage
+}
 
 // ShortNames are those of kubectl get mw.
 func (workREST) ShortNames() []string { return []string{"mw"} }
@@ -34,7 +37,7 @@ var (
 	_ rest.TableConvertor      = statusREST{}
 )
 
-func newWorkREST(scheme *runtime.Scheme, codec runtime.Codec, s strategy, backend storage.Interface, table rest.TableConvertor) (workREST, statusREST, error) {
+func newWorkREST(scheme *runtime.Scheme, codec runtime.Codec, s strategy, backend *workStorage, table rest.TableConvertor) (workREST, statusREST, error) {
 	store := &registry.Store{
 		NewFunc:                   func() runtime.Object { return &workv1.ManifestWork{} },
 		NewListFunc:               func() runtime.Object { return &workv1.ManifestWorkList{} },
@@ -53,7 +56,7 @@ func newWorkREST(scheme *runtime.Scheme, codec runtime.Codec, s strategy, backen
 	}
 	status := *store
 	status.UpdateStrategy, status.ResetFieldsStrategy = statusStrategy{s}, statusStrategy{s}
-	return workREST{store}, statusREST{&status}, nil
+	return workREST{store, backend}, statusREST{&status}, nil
 }
 
 // restOptions hand our storage to the registry.

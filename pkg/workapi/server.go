@@ -105,7 +105,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Header.Del("Accept-Encoding") // nothing is gained by compressing between two processes of a host
-	s.state.api.handler.ServeHTTP(w, r)
+	s.state.api.handler.ServeHTTP(w, wantRaw(r))
 }
 
 // unavailable answers as a Kubernetes API server would.

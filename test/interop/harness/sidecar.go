@@ -34,6 +34,9 @@ type SidecarConfig struct {
 	// SessionExpiry of the MQTT session: "0s" is a clean start at every
 	// connect, as the SDK does; empty is the sidecar's default.
 	SessionExpiry string
+	// Works enables the ManifestWork side; without it works are a data type
+	// like any other.
+	Works bool
 }
 
 // Sidecar is a sidecar process with its state, socket and configuration.
@@ -50,7 +53,7 @@ func NewSidecar(t testing.TB, config SidecarConfig) *Sidecar {
 	t.Helper()
 	dir := tempDir(t)
 	s := &Sidecar{Config: config, dir: dir, log: logFile(t, dir, config.Role+"-sidecar")}
-	s.API = newAPI(filepath.Join(dir, "api.sock"))
+	s.API = newAPI(s.Socket())
 	t.Cleanup(s.Kill)
 	return s
 }
@@ -106,6 +109,17 @@ func (s *Sidecar) Wipe(t testing.TB) {
 	}
 }
 
+// Socket is the path of its local API.
+func (s *Sidecar) Socket() string { return filepath.Join(s.dir, "api.sock") }
+
+// PID is that of the process; 0 if it does not run.
+func (s *Sidecar) PID() int {
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.cmd.Process.Pid
+}
+
 func (s *Sidecar) stateDir() string { return filepath.Join(s.dir, "state") }
 
 // writeConfig writes the file that docs/api.md, Configuration, describes. It
@@ -118,7 +132,8 @@ func (s *Sidecar) writeConfig(t testing.TB, broker string) string {
 		"dataTypes": s.Config.DataTypes,
 		"mqtt":      s.mqttConfig(t, broker),
 		"state":     map[string]any{"dir": s.stateDir(), "sync": false},
-		"api":       map[string]any{"socket": filepath.Join(s.dir, "api.sock")},
+		"api":       map[string]any{"socket": s.Socket()},
+		"work":      map[string]any{"enabled": s.Config.Works},
 		"log":       map[string]any{"level": "debug"},
 	}
 	if s.Config.Cluster != "" {

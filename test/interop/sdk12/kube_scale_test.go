@@ -1,0 +1,135 @@
+package sdk12
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	workv1 "open-cluster-management.io/api/work/v1"
+
+	"github.com/pillion-dev/pillion/test/interop/harness"
+	"github.com/pillion-dev/pillion/test/interop/harness/fleet"
+)
+
+const (
+	manyWorks = 10_000
+	watchers  = 100
+)
+
+// TestTenThousandWorks measures what docs/works.md promises.
+func TestTenThousandWorks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
+	link := fleet.Link{Broker: harness.StartBroker(t, harness.BrokerKinds[0]), Layout: harness.DefaultLayout, Source: "mw1", Cluster: "cluster2"}
+	s := startKubeSidecar(t, link, "source")
+	t.Logf("idle: %d MiB", residentMiB(t, s.PID()))
+	began := time.Now()
+	s.eachWork(t, func(name string) error {
+		_, err := s.works("cluster-"+name[len(name)-2:]).Create(context.Background(), bigWork(name), metav1.CreateOptions{})
+		return err
+	})
+	t.Logf("made in %v, %d MiB", time.Since(began), residentMiB(t, s.PID()))
+
+	for range 3 {
+		began = time.Now()
+		body, err := s.clients.WorkV1().RESTClient().Get().AbsPath("/apis/work.open-cluster-management.io/v1/manifestworks").DoRaw(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("list of all: %v, %d bytes, %d MiB", time.Since(began), len(body), residentMiB(t, s.PID()))
+	}
+	s.measureEvents(t)
+	t.Logf("afterwards: %d MiB", residentMiB(t, s.PID()))
+}
+
+// measureEvents sends a change of each work to many watchers.
+func (s *kubeSidecar) measureEvents(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	list, err := s.works("").List(ctx, metav1.ListOptions{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told atomic.Int64
+	var all sync.WaitGroup
+	for range watchers {
+		stream, err := s.clients.WorkV1().RESTClient().Get().AbsPath("/apis/work.open-cluster-management.io/v1/manifestworks").
+			Param("watch", "true").Param("resourceVersion", list.ResourceVersion).Stream(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() { countLines(stream, manyWorks, &told) })
+	}
+	began := time.Now()
+	s.eachWork(t, func(name string) error {
+		_, err := s.works("cluster-"+name[len(name)-2:]).Patch(ctx, name, "application/merge-patch+json", []byte(`{"metadata":{"labels":{"round":"1"}}}`), metav1.PatchOptions{})
+		return err
+	})
+	t.Logf("changed in %v", time.Since(began))
+	all.Wait()
+	t.Logf("%d events to %d watchers: %v, %d MiB", manyWorks, watchers, time.Since(began), residentMiB(t, s.PID()))
+	if told.Load() < manyWorks*watchers {
+		t.Errorf("%d events were told, want %d", told.Load(), manyWorks*watchers)
+	}
+}
+
+func countLines(stream interface{ Read([]byte) (int, error) }, want int, told *atomic.Int64) {
+	buffer, seen := make([]byte, 64<<10), 0
+	for seen < want {
+		n, err := stream.Read(buffer)
+		lines := strings.Count(string(buffer[:n]), "\n")
+		seen += lines
+		told.Add(int64(lines))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// eachWork calls do for every name, 16 at a time.
+func (s *kubeSidecar) eachWork(t *testing.T, do func(name string) error) {
+	t.Helper()
+	names := make(chan string)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for name := range names {
+				if err := do(name); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range manyWorks {
+		names <- nameOf(i)
+	}
+	close(names)
+	all.Wait()
+}
+
+// bigWork has about 2 KiB.
+func bigWork(name string) *workv1.ManifestWork {
+	return newWork(name, strings.Repeat("x", 1600), 0)
+}
+
+func residentMiB(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var kib int
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kib); n == 1 {
+			return kib / 1024
+		}
+	}
+	return 0
+}
