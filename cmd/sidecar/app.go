@@ -123,6 +123,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer stopServing()
 	group.Go(func() error { return a.server.Serve(serving, a.listener) })
 	group.Go(func() error { return a.entrance.Run(serving) })
+	group.Go(func() error { return forgetStartLater(serving) })
 	group.Go(func() error { return a.works.run(serving) })
 	group.Go(func() error { return a.watcher.Run(serving, a.apply) })
 	group.Go(func() error { return a.runPush(ctx) })

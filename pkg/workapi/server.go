@@ -29,6 +29,7 @@ type Options struct {
 	Store    *store.Store
 	Engine   Engine
 	MaxBytes func() int64 // work.maxBytes; nil = manifestwork.DefaultMaxBytes
+	Began    func()       // called once, when the API is there; nil = nothing
 	Log      *slog.Logger // nil = discard
 }
 
@@ -77,7 +78,12 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	s.state.api = a
-	err = a.run(ctx, func() { close(s.state.ready) })
+	err = a.run(ctx, func() {
+		close(s.state.ready)
+		if s.options.Began != nil {
+			s.options.Began()
+		}
+	})
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -97,3 +97,23 @@ func workJSON(namespace, name, value string) string {
 	return fmt.Sprintf(`{"apiVersion":"work.open-cluster-management.io/v1","kind":"ManifestWork","metadata":{"name":%q,"namespace":%q,"labels":{"app":"demo"}},`+
 		`"spec":{"workload":{"manifests":[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cm1","namespace":"default"},"data":{"k":%q}}]}}}`, name, namespace, value)
 }
+
+// accept is a GET that must succeed, with an Accept header.
+func (w *world) accept(t testing.TB, path, accept string) string {
+	t.Helper()
+	r, err := http.NewRequest("GET", w.server.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", accept)
+	answer, err := w.server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %d, %v: %s", path, answer.StatusCode, err, text)
+	}
+	return string(text)
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// forgetStart does nothing: there is no such thing here.
+func forgetStart() {}
