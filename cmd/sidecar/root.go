@@ -9,6 +9,7 @@ var commands = []func() *cobra.Command{
 	newBrokerCommand,
 	newConfigCommand,
 	newRestoreCommand,
+	newKubeconfigCommand,
 	newVersionCommand,
 }
 

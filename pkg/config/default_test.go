@@ -41,6 +41,7 @@ func wantDefaults() config.Config {
 			Jitter: 0.2, MaxDeletes: 100,
 		},
 		ShutdownGrace: 20 * time.Second,
+		Work:          config.Work{Enabled: true, MaxBytes: 512000},
 		Log:           config.Log{Level: slog.LevelInfo, Format: config.FormatText},
 	}
 }
@@ -165,6 +166,7 @@ reconnect: {initial: 1s, max: 2s, factor: 1.5, jitter: none, stableAfter: 3s, sl
 limits: {publishQPS: 2.5, maxResourceBytes: 2Ki, maxPacketBytes: 262144, maxWatchers: 3}
 resync: {onReconnect: false, repeat: [], statusEvery: 2m, specEvery: 3m, specEveryMax: 4m, jitter: 0, maxDeletes: 0}
 shutdownGrace: 0
+work: {enabled: false, maxBytes: 1Ki}
 log: {level: debug, format: json}
 `)
 	want := config.Config{
@@ -188,6 +190,7 @@ log: {level: debug, format: json}
 		},
 		Limits: config.Limits{PublishQPS: 2.5, PublishBurst: 3, MaxResourceBytes: 2048, MaxPacketBytes: 262144, MaxWatchers: 3},
 		Resync: config.Resync{StatusEvery: 2 * time.Minute, SpecEvery: 3 * time.Minute, SpecEveryMax: 4 * time.Minute},
+		Work:   config.Work{MaxBytes: 1024},
 		Log:    config.Log{Level: slog.LevelDebug, Format: config.FormatJSON},
 	}
 	checkFields(t, got, want)

@@ -32,7 +32,8 @@ type Fault struct {
 }
 
 // CheckManifests finds the first fault of the manifests of a work, which must be
-// JSON; nil if there is none. maxBytes bounds them together.
+// JSON; nil if there is none. maxBytes bounds them together; 0 does
+// not.
 func CheckManifests(manifests [][]byte, maxBytes int64) *Fault {
 	if len(manifests) == 0 {
 		return &Fault{Manifest: -1, Missing: true, Detail: "a work needs at least one manifest"}
@@ -41,7 +42,7 @@ func CheckManifests(manifests [][]byte, maxBytes int64) *Fault {
 	for _, manifest := range manifests {
 		size += int64(len(manifest))
 	}
-	if size > maxBytes {
+	if maxBytes > 0 && size > maxBytes {
 		return &Fault{Manifest: -1, Detail: fmt.Sprintf("the manifests have %d bytes together, more than the %d of work.maxBytes: split the work", size, maxBytes)}
 	}
 	for i, manifest := range manifests {

@@ -20,13 +20,15 @@ var mayImport = map[string][]string{
 	"pkg/event":                   {"pkg/resource"},
 	"pkg/topics":                  {"pkg/resource"},
 	"pkg/reconnect":               {},
+	"pkg/manifestwork":            {"pkg/resource", "pkg/event"},
 	"pkg/resync":                  {"pkg/resource", "pkg/event"},
 	"pkg/store":                   {"pkg/resource"},
 	"pkg/queue":                   {"pkg/resource"},
 	"pkg/transport":               {"pkg/event"},
 	"pkg/transport/transporttest": {"pkg/transport", "pkg/event", "pkg/resource"},
 	"pkg/transport/mqtt":          {"pkg/transport", "pkg/topics", "pkg/event", "pkg/resource"},
-	"pkg/proxy":                   {"pkg/resource", "pkg/event", "pkg/reconnect", "pkg/resync", "pkg/store", "pkg/queue", "pkg/transport"},
+	"pkg/proxy":                   {"pkg/resource", "pkg/event", "pkg/reconnect", "pkg/resync", "pkg/store", "pkg/queue", "pkg/transport", "pkg/manifestwork"},
+	"pkg/workapi":                 {"pkg/resource", "pkg/store", "pkg/manifestwork"},
 	"pkg/push":                    {"pkg/resource"},
 	"pkg/access":                  {},
 	"pkg/localapi":                {"pkg/resource"},
@@ -34,7 +36,7 @@ var mayImport = map[string][]string{
 	"pkg/localapi/apitest":        {"pkg/resource", "pkg/localapi"},
 	"pkg/config":                  {"pkg/resource", "pkg/topics"},
 	"testbroker":                  {},
-	"cmd/sidecar":                 {"pkg/resource", "pkg/reconnect", "pkg/store", "pkg/proxy", "pkg/push", "pkg/localapi", "pkg/localapi/client", "pkg/access", "pkg/config", "pkg/transport/mqtt", "testbroker"},
+	"cmd/sidecar":                 {"pkg/manifestwork", "pkg/workapi", "pkg/resource", "pkg/reconnect", "pkg/store", "pkg/proxy", "pkg/push", "pkg/localapi", "pkg/localapi/client", "pkg/access", "pkg/config", "pkg/transport/mqtt", "testbroker"},
 }
 
 // onlyImporter names the one folder that may import a library that must not
@@ -46,6 +48,7 @@ var onlyImporter = map[string]string{
 	"github.com/fsnotify/fsnotify":   "pkg/config",
 	"github.com/spf13/cobra":         "cmd/sidecar",
 	"github.com/coreos/go-systemd":   "cmd/sidecar",
+	"k8s.io/apiserver":               "pkg/workapi",
 }
 
 // file is a Go file of the module that is not a test.
