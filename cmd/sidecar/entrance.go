@@ -52,6 +52,11 @@ func (e *entrance) arrange(cfg *config.Config) error {
 		probes.drop()
 		return err
 	}
+	if err := writeKubeconfig(cfg); err != nil {
+		api.drop()
+		probes.drop()
+		return err
+	}
 	api.make()
 	probes.make()
 	return nil

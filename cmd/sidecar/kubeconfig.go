@@ -1,12 +1,20 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/pillion-dev/pillion/pkg/access"
+	"github.com/pillion-dev/pillion/pkg/config"
 )
 
 // kubeconfig is what kubectl and Kubernetes clients are told by.
@@ -46,25 +54,25 @@ type namedContext struct {
 
 const kubeName = "sidecar"
 
-// kubeconfigOptions are what a kubeconfig is made of.
-type kubeconfigOptions struct {
-	server, caFile, tokenFile, namespace string
-	embedToken                           bool
-}
-
 func newKubeconfigCommand() *cobra.Command {
-	var o kubeconfigOptions
+	var path, namespace string
+	var embed bool
 	command := &cobra.Command{
-		Use:   "kubeconfig --server URL --ca-file FILE --token-file FILE",
+		Use:   "kubeconfig --config FILE",
 		Short: "Write a kubeconfig for kubectl and Kubernetes clients",
 		Long: `Write a kubeconfig to stdout by which kubectl and the Kubernetes clients of every
-language reach the ManifestWorks of a sidecar (docs/works.md): the address of
-its TLS listener, the CA of that, and its token. The token stays in its file,
-which the client reads; --embed-token puts it into the kubeconfig.`,
-		Example: "  sidecar kubeconfig --server https://127.0.0.1:7410 --ca-file ca.crt --token-file token > kubeconfig\n  kubectl --kubeconfig kubeconfig get mw -A",
+language reach the ManifestWorks of the sidecar that FILE describes
+(docs/works.md): the address of its TLS listener, the CA of that, and its token.
+The sidecar must have run once, and api.listen must be set. The token stays in
+its file, which the client reads; --embed-token puts it into the kubeconfig.`,
+		Example: "  sidecar kubeconfig --config /etc/sidecar/config.yaml > kubeconfig\n  kubectl --kubeconfig kubeconfig get mw -A",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := o.encode()
+			cfg, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			text, err := kubeconfigOf(cfg, namespace, embed)
 			if err != nil {
 				return err
 			}
@@ -73,34 +81,89 @@ which the client reads; --embed-token puts it into the kubeconfig.`,
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&o.server, "server", "https://127.0.0.1:7410", "`URL` of the TLS listener")
-	flags.StringVar(&o.caFile, "ca-file", "", "`FILE` of the CA, PEM")
-	flags.StringVar(&o.tokenFile, "token-file", "", "`FILE` of the token")
-	flags.StringVar(&o.namespace, "namespace", "", "`CLUSTER` that is meant when none is named")
-	flags.BoolVar(&o.embedToken, "embed-token", false, "put the token itself into the kubeconfig")
+	flags.StringVarP(&path, "config", "c", "", "configuration `FILE` (required)")
+	flags.StringVar(&namespace, "namespace", "", "`CLUSTER` that is meant when none is named")
+	flags.BoolVar(&embed, "embed-token", false, "put the token itself into the kubeconfig")
+	_ = command.MarkFlagRequired("config")
+	_ = command.MarkFlagFilename("config", "yaml", "yml", "json")
 	return command
 }
 
-func (o *kubeconfigOptions) encode() ([]byte, error) {
+// kubeconfigOf says how to reach the TLS listener of a configuration.
+func kubeconfigOf(cfg *config.Config, namespace string, embed bool) ([]byte, error) {
+	if cfg.API.Listen == "" {
+		return nil, errors.New("there is no TLS listener: set api.listen, such as 127.0.0.1:7410")
+	}
 	k := kubeconfig{APIVersion: "v1", Kind: "Config", CurrentContext: kubeName}
 	cluster, user, named := namedCluster{Name: kubeName}, namedUser{Name: kubeName}, namedContext{Name: kubeName}
-	cluster.Cluster.Server = o.server
-	if o.caFile != "" {
-		ca, err := os.ReadFile(o.caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the CA: %w", err)
-		}
-		cluster.Cluster.CAData = ca
+	cluster.Cluster.Server = "https://" + reachable(cfg.API.Listen)
+	var err error
+	if cluster.Cluster.CAData, err = trusted(cfg); err != nil {
+		return nil, fmt.Errorf("read the CA; it is made when the sidecar starts: %w", err)
 	}
-	user.User.TokenFile = o.tokenFile
-	if o.embedToken {
-		token, err := os.ReadFile(o.tokenFile)
+	user.User.TokenFile = cmp.Or(cfg.API.TokenFile, access.OwnTokenFile(cfg.State.Dir))
+	if embed {
+		token, err := os.ReadFile(user.User.TokenFile)
 		if err != nil {
-			return nil, fmt.Errorf("read the token: %w", err)
+			return nil, fmt.Errorf("read the token; it is made when the sidecar starts: %w", err)
 		}
 		user.User.Token, user.User.TokenFile = strings.TrimSpace(string(token)), ""
 	}
-	named.Context.Cluster, named.Context.User, named.Context.Namespace = kubeName, kubeName, o.namespace
+	named.Context.Cluster, named.Context.User = kubeName, kubeName
+	named.Context.Namespace = cmp.Or(namespace, cfg.Cluster)
 	k.Clusters, k.Users, k.Contexts = []namedCluster{cluster}, []namedUser{user}, []namedContext{named}
 	return yaml.Marshal(k)
+}
+
+// reachable is a listener's address for clients on the same machine.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}
+
+// trusted is the CA of the listener's own certificate, or the certificate that
+// is given.
+func trusted(cfg *config.Config) ([]byte, error) {
+	if len(cfg.API.TLS.CertData) > 0 {
+		return cfg.API.TLS.CertData, nil
+	}
+	return os.ReadFile(access.NewCertificates(cfg.State.Dir, "", slog.New(slog.DiscardHandler)).CAFile())
+}
+
+// writeKubeconfig writes api.kubeconfigFile, with the token, for apps that can
+// read the socket's folder but not state.dir: whole or not at all, and for the
+// group that the socket has.
+func writeKubeconfig(cfg *config.Config) error {
+	path := cfg.API.KubeconfigFile
+	if path == "" || cfg.API.Listen == "" {
+		return nil
+	}
+	text, err := kubeconfigOf(cfg, "", true)
+	if err != nil {
+		return fmt.Errorf("api.kubeconfigFile: %w", err)
+	}
+	temporary := path + ".new"
+	_ = os.Remove(temporary)
+	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+		return fmt.Errorf("api.kubeconfigFile: %w; choose a folder that can be written", err)
+	}
+	shareWithGroup(temporary, cfg.API.Socket)
+	if err := os.Rename(temporary, path); err != nil {
+		return fmt.Errorf("api.kubeconfigFile: %w", err)
+	}
+	return nil
+}
+
+// shareWithGroup lets the group of one file read another. Where that file is
+// not there yet, the rules of the folder have given both their group.
+func shareWithGroup(path, like string) {
+	if info, err := os.Stat(like); err == nil {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			_ = os.Chown(path, -1, int(owner.Gid)) // who may not stays with the group of the folder
+		}
+	}
+	_ = os.Chmod(path, 0o640)
 }

@@ -78,6 +78,7 @@ type API struct {
 	AllowNonLoopback bool
 	TLS              TLS
 	TokenFile        string // empty = made in state.dir; what it holds is not read here
+	KubeconfigFile   string // written for Kubernetes clients of the TCP listener; empty = not
 }
 
 // TLS is the certificate of the TCP listener; without one it makes its own.

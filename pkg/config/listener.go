@@ -65,6 +65,7 @@ func (l *loader) warnOfNoListener(api *API) {
 		{"api.allowNonLoopback", api.AllowNonLoopback},
 		{"api.tls", api.TLS.CertFile != "" || api.TLS.KeyFile != ""},
 		{"api.tokenFile", api.TokenFile != ""},
+		{"api.kubeconfigFile", api.KubeconfigFile != ""},
 	} {
 		if key.said {
 			l.warn(l.at(key.path), "%s means nothing without api.listen", key.path)

@@ -81,7 +81,7 @@ func apiSchema(a *API) section {
 			"keyFile":  set(&a.TLS.KeyFile, text),
 		},
 		"tokenFile":      set(&a.TokenFile, text),
-		"kubeconfigFile": notYet{},
+		"kubeconfigFile": set(&a.KubeconfigFile, text),
 	}
 }
 
