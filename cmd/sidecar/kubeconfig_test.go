@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pillion-dev/pillion/pkg/config"
+)
+
+// settings are those of a sidecar with a TLS listener, as its start leaves them.
+func settings(t *testing.T) *config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	cfg := &config.Config{Cluster: "cluster1", State: config.State{Dir: dir}}
+	cfg.API.Listen, cfg.API.TokenFile = ":7410", filepath.Join(dir, "token")
+	cfg.API.TLS.CertData = []byte("PEM")
+	cfg.API.Socket = filepath.Join(dir, "sidecar.sock")
+	cfg.API.KubeconfigFile = filepath.Join(dir, "kubeconfig")
+	if err := os.WriteFile(cfg.API.TokenFile, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestKubeconfigNamesTheTokenFile(t *testing.T) {
+	cfg := settings(t)
+	text, err := kubeconfigOf(cfg, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"server: https://127.0.0.1:7410", "tokenFile: " + cfg.API.TokenFile, "namespace: cluster1", "certificate-authority-data: UEVN"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "secret") {
+		t.Errorf("the token is in it:\n%s", text)
+	}
+}
+
+func TestKubeconfigFileIsWritten(t *testing.T) {
+	cfg := settings(t)
+	if err := writeKubeconfig(cfg); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(cfg.API.KubeconfigFile)
+	if err != nil || info.Mode().Perm() != 0o640 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	text, err := os.ReadFile(cfg.API.KubeconfigFile)
+	if err != nil || !strings.Contains(string(text), "token: secret") {
+		t.Errorf("%s, %v", text, err)
+	}
+	cfg.API.KubeconfigFile = filepath.Join(cfg.State.Dir, "none", "kubeconfig")
+	if err := writeKubeconfig(cfg); err == nil || !strings.Contains(err.Error(), "api.kubeconfigFile") {
+		t.Errorf("%v, want an error that names the key", err)
+	}
+}
+
+func TestKubeconfigNeedsAListener(t *testing.T) {
+	cfg := settings(t)
+	cfg.API.Listen = ""
+	if _, err := kubeconfigOf(cfg, "", false); err == nil || !strings.Contains(err.Error(), "api.listen") {
+		t.Errorf("%v", err)
+	}
+	if err := writeKubeconfig(cfg); err != nil {
+		t.Errorf("without a listener nothing is written, and that is no error: %v", err)
+	}
+}
