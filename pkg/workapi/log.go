@@ -1,6 +1,7 @@
 package workapi
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 
@@ -13,5 +14,34 @@ var klogOnce sync.Once
 // quietly sends what the Kubernetes libraries log to the sidecar's log, once for
 // the process: they know no other than a global logger.
 func quietly(log *slog.Logger) {
-	klogOnce.Do(func() { klog.SetLogger(logr.FromSlogHandler(log.Handler())) })
+	klogOnce.Do(func() { klog.SetLogger(logr.FromSlogHandler(quieter{log.Handler()})) })
+}
+
+// quieter takes for debugging what the libraries take for information.
+type quieter struct{ slog.Handler }
+
+// Enabled is asked with the libraries' level.
+func (q quieter) Enabled(ctx context.Context, level slog.Level) bool {
+	return q.Handler.Enabled(ctx, lower(level))
+}
+
+// Handle writes with ours.
+func (q quieter) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = lower(r.Level)
+	return q.Handler.Handle(ctx, r)
+}
+
+// WithAttrs keeps it quiet.
+func (q quieter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return quieter{q.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps it quiet.
+func (q quieter) WithGroup(name string) slog.Handler { return quieter{q.Handler.WithGroup(name)} }
+
+func lower(level slog.Level) slog.Level {
+	if level <= slog.LevelInfo {
+		return min(level, slog.LevelDebug)
+	}
+	return level
 }
