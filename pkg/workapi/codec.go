@@ -59,7 +59,7 @@ func (c codec) declared(key resource.Key, metadata []byte, name string) (m metav
 		m = metav1.ObjectMeta{}
 	}
 	m.Name, m.Namespace, m.UID = name, key.Cluster, types.UID(key.ID)
-	m.Finalizers, m.ManagedFields, m.SelfLink = nil, nil, ""
+	m.Finalizers, m.ManagedFields = nil, nil
 	m.DeletionTimestamp, m.DeletionGracePeriodSeconds = nil, nil
 	if c.role == resource.Agent {
 		metav1.SetMetaDataLabel(&m, manifestwork.OriginalSourceLabel, key.Source)

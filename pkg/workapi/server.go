@@ -41,7 +41,6 @@ type Server struct {
 	once    sync.Once
 	ended   chan struct{} // closed when Run has returned
 
-	mu    sync.Mutex
 	state *started
 }
 
