@@ -71,8 +71,8 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("metadata %s", req.Metadata)
 			}
 		}
-		if patch := (resource.PatchRequest{Key: key, Patch: bytes.Clone(data)}); told(t, decodePatch(&patch)) && !json.Valid(patch.Patch) {
-			t.Errorf("patch %s", patch.Patch)
+		if patch, err := decodePatch(bytes.Clone(data), &key); told(t, err) && !json.Valid(patch) {
+			t.Errorf("patch %s", patch)
 		}
 		if status, err := decodeStatus(bytes.Clone(data)); told(t, err) && (status[0] != '{' || !json.Valid(status)) {
 			t.Errorf("status %s", status)

@@ -1,7 +1,6 @@
 package localapi
 
 import (
-	"bytes"
 	"mime"
 	"strings"
 
@@ -130,14 +129,12 @@ func (f field) mediaType(to *string) error {
 	return nil
 }
 
-// decodePatch checks a merge patch of a resource, which has the fields that PUT
-// takes. The Patch is left with spec and metadata only; a version is a floor.
-func decodePatch(req *resource.PatchRequest) error {
+// decodePatch checks a merge patch of a resource and returns it with nothing
+// in it but spec and metadata, the two that a patch can change.
+func decodePatch(body []byte, key *resource.Key) ([]byte, error) {
 	patch := []byte{'{'}
-	err := decodeObject(req.Patch, "", func(f field) error {
+	err := decodeObject(body, "", func(f field) error {
 		switch f.name {
-		case "version":
-			return f.integer(&req.Version, 0, resource.MaxVersion)
 		case "spec", "metadata":
 			if f.name == "metadata" && !f.isNull() && !f.isObject() {
 				return f.fault("must be a JSON object")
@@ -147,13 +144,15 @@ func decodePatch(req *resource.PatchRequest) error {
 			patch = append(append(patch, compact(f.raw)...), ',')
 			return nil
 		}
-		if known, err := f.identity(&req.Key); known {
+		if known, err := f.identity(key); known {
 			return err
 		}
-		return f.fault("can not be patched: a merge patch holds spec, metadata and version")
+		return f.fault("can not be patched: a merge patch holds spec and metadata")
 	})
-	req.Patch = append(bytes.TrimSuffix(patch, []byte(",")), '}')
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(strings.TrimSuffix(string(patch), ",")), '}'), nil
 }
 
 // decodeStatus checks a status, or a merge patch of one: any JSON object.

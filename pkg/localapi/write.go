@@ -53,7 +53,7 @@ func (s *Server) patchResource(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := decodePatch(&req); err != nil {
+	if req.Patch, err = decodePatch(req.Patch, &req.Key); err != nil {
 		return err
 	}
 	return s.patch(w, r, req, wait)

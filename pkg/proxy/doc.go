@@ -10,6 +10,7 @@
 //	ask.go               our own resync requests, asked until they have met someone
 //	work.go              the work queue of the app
 //	read.go watch.go     views of the store
+//	trace.go             what log.level debug shows of all that
 //	session.go proxy.go  one connection; what runs, and in which order it stops
 //
 // Promises. Nothing is told to anyone before it is on disk: an answer to the

@@ -29,7 +29,7 @@ type PatchRequest struct {
 	Key      Key
 	Patch    json.RawMessage
 	OfStatus bool
-	Version  int64 // as in PutRequest or, with OfStatus, as in StatusRequest
+	Version  int64 // with OfStatus, as in StatusRequest
 	IfMatch  *Revision
 }
 

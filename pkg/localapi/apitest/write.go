@@ -113,7 +113,7 @@ func (b *Backend) Patch(ctx context.Context, req resource.PatchRequest) (*resour
 	if err := json.Unmarshal(merge(whole, req.Patch), &merged); err != nil || len(merged.Spec) == 0 {
 		return nil, resource.Errorf(resource.InvalidArgument, "the patch leaves no spec").WithField("/spec")
 	}
-	res, _, err := b.Put(ctx, resource.PutRequest{Key: old.Key, Spec: resource.Payload{Data: merged.Spec, ContentType: resource.JSONContentType}, Metadata: merged.Metadata, Version: req.Version, IfMatch: req.IfMatch})
+	res, _, err := b.Put(ctx, resource.PutRequest{Key: old.Key, Spec: resource.Payload{Data: merged.Spec, ContentType: resource.JSONContentType}, Metadata: merged.Metadata, IfMatch: req.IfMatch})
 	return res, err
 }
 
