@@ -18,6 +18,7 @@ const defaultSocket = "/run/sidecar/sidecar.sock"
 type cli struct {
 	in     io.Reader
 	out    io.Writer
+	errOut io.Writer
 	socket string // --socket
 	output string // --output
 }
@@ -30,7 +31,7 @@ func newCLI(root *cobra.Command) *cli {
 	flags.StringVarP(&c.output, "output", "o", "table", strings.Join(outputs, ", "))
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		c.in, c.out = cmd.InOrStdin(), cmd.OutOrStdout()
+		c.in, c.out, c.errOut = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 		return c.checkOutput()
 	}
 	return c
