@@ -189,7 +189,7 @@ func TestStatusAtAnAgent(t *testing.T) {
 	a.call("PUT", devPath+"/status?version=4", `{}`).wantProblem(409, resource.Conflict)
 	a.call("PUT", devPath+"/status?version=2147483648", `{}`).wantProblem(400, resource.InvalidArgument)
 	a.call("PUT", devPath+"/status?version=-1", `{}`).wantProblem(400, resource.InvalidArgument)
-	a.call("PUT", devPath+"/status?wait=observed", `{}`).wantProblem(400, resource.InvalidArgument, "published")
+	a.call("PUT", devPath+"/status?wait=observed", `{}`).wantProblem(400, resource.InvalidArgument, "must be published here")
 	for _, body := range []string{``, `1`, `[]`, `null`, `"x"`, `{`} {
 		a.call("PUT", devPath+"/status", body).wantProblem(400, resource.InvalidArgument)
 	}
@@ -208,6 +208,21 @@ func TestDeletionAtAnAgentIsConfirmed(t *testing.T) {
 	a.backend.Receive(resource.Resource{Key: res.Key, Version: 3, DeletionTimestamp: &when})
 	a.call("DELETE", devPath, "").want(200)
 	a.call("DELETE", devPath, "").wantProblem(404, resource.NotFound)
+}
+
+func TestAConfirmationWaitsForTheBrokerIfAsked(t *testing.T) {
+	a := serve(t, resource.Agent)
+	a.backend.Fail = func(call string) error {
+		if call == "Await" {
+			return resource.Errorf(resource.DeadlineExceeded, "not yet")
+		}
+		return nil
+	}
+	when := time.Now()
+	a.backend.Receive(resource.Resource{Key: devKey, Version: 3, DeletionTimestamp: &when})
+	a.call("DELETE", devPath+"?wait=published", "").wantProblem(504, resource.DeadlineExceeded, "stored, but not published")
+	a.backend.Receive(resource.Resource{Key: devKey, Version: 4, DeletionTimestamp: &when})
+	a.call("DELETE", devPath+"?wait=observed", "").want(200, "{}") // it is gone
 }
 
 func TestAmbiguousUntilTheSourceIsNamed(t *testing.T) {
@@ -323,7 +338,7 @@ func TestWaitForWhatIsDeletedMeanwhile(t *testing.T) {
 
 func TestWaitRefuses(t *testing.T) {
 	a := serve(t, resource.Source)
-	for _, query := range []string{"wait=done", "wait=published&timeout=11m", "wait=published&timeout=0s", "wait=published&timeout=5", "timeout=-1s"} {
+	for _, query := range []string{"wait=done", "wait=published&timeout=11m", "wait=published&timeout=0s", "wait=published&timeout=5", "timeout=-1s", "timeout=5s"} {
 		a.call("PUT", devPath+"?"+query, `{"spec":1}`).wantProblem(400, resource.InvalidArgument)
 	}
 	a.call("GET", devPath, "").wantProblem(404, resource.NotFound)
