@@ -24,6 +24,7 @@ var clientCommands = []func(*cli) *cobra.Command{
 	newWatchCommand,
 	newResyncCommand,
 	newSyncedCommand,
+	newLeaseCommand,
 	newRequeueCommand,
 	newDLQCommand,
 	newReadyCommand,
