@@ -41,6 +41,10 @@ lint: ## gofmt, go vet, staticcheck
 	$(GO) tool staticcheck ./...
 	@set -e; for module in $(MODULES); do echo "vet $$module"; (cd $$module && $(GO) vet ./...); done
 
+.PHONY: docs
+docs: ## docs/reference.md, from openapi.yaml
+	$(GO) run ./docs/generate > docs/reference.md.new && mv docs/reference.md.new docs/reference.md
+
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZTIME inputs each (20000x; a time such as 10s works too)
 	@set -e; for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=interop --exclude-dir=bench . | xargs -n1 dirname | sort -u); do \

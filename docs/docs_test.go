@@ -188,7 +188,7 @@ func TestEveryCallIsTold(t *testing.T) {
 }
 
 func TestEveryErrorIsTold(t *testing.T) {
-	told := document(t, "api.md")
+	told := document(t, "reference.md")
 	code := regexp.MustCompile(`(?m)^\t[A-Za-z]+ +Code = "([a-z_]+)"`)
 	codes := code.FindAllStringSubmatch(document(t, filepath.Join(root, "pkg", "resource", "error.go")), -1)
 	if len(codes) < 15 {
@@ -196,7 +196,7 @@ func TestEveryErrorIsTold(t *testing.T) {
 	}
 	for _, m := range codes {
 		if !strings.Contains(told, "`"+m[1]+"`") {
-			t.Errorf("api.md says nothing of the error %s", m[1])
+			t.Errorf("reference.md says nothing of the error %s", m[1])
 		}
 	}
 }

@@ -66,6 +66,11 @@ func onlyIfMatch(header http.Header) (*resource.Revision, error) {
 
 // unchanged tells whether a GET names the revision that there is.
 func unchanged(header http.Header, revision resource.Revision) bool {
+	return namesTag(header, etag(revision))
+}
+
+// namesTag tells whether a GET names the entity tag of what there is.
+func namesTag(header http.Header, tag string) bool {
 	given := header.Get("If-None-Match")
-	return given != "" && strings.TrimPrefix(given, "W/") == etag(revision)
+	return given != "" && strings.TrimPrefix(given, "W/") == tag
 }

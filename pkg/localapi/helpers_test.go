@@ -17,6 +17,7 @@ import (
 	"github.com/pillion-dev/pillion/pkg/localapi"
 	"github.com/pillion-dev/pillion/pkg/localapi/apitest"
 	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/test/openapi"
 )
 
 const (
@@ -85,8 +86,10 @@ func (a *api) call(method, target, body string, headers ...string) answer {
 	return a.do(req)
 }
 
+// do makes the call, and holds its answer against openapi.yaml.
 func (a *api) do(req *http.Request) answer {
 	a.t.Helper()
+	sent := requestBody(a.t, req)
 	response, err := a.client().Do(req)
 	if err != nil {
 		a.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
@@ -96,7 +99,39 @@ func (a *api) do(req *http.Request) answer {
 	if err != nil {
 		a.t.Fatalf("%s %s: read the answer: %v", req.Method, req.URL, err)
 	}
+	a.check(openapi.Exchange{
+		Method: req.Method, URL: req.URL, RequestType: req.Header.Get("Content-Type"), Request: sent,
+		Status: response.StatusCode, Header: response.Header, Answer: body, Staged: a.backend != nil && a.backend.Fail != nil,
+	})
 	return answer{t: a.t, status: response.StatusCode, header: response.Header, body: string(body)}
+}
+
+// requestBody is what a request is about to send, if it is held in memory.
+func requestBody(t testing.TB, req *http.Request) []byte {
+	t.Helper()
+	if req.GetBody == nil {
+		return nil
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func (a *api) check(x openapi.Exchange) {
+	a.t.Helper()
+	document, err := openapi.Load()
+	if err == nil {
+		err = document.Check(x)
+	}
+	if err != nil {
+		a.t.Error(err)
+	}
 }
 
 // want checks the status and that the body holds every text.

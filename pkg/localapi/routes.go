@@ -75,6 +75,9 @@ func (s *Server) table() []Route {
 		{Method: "GET", Pattern: "/readyz", Query: check, handle: s.readyz, probe: true},
 		{Method: "GET", Pattern: "/readyz/{check}", Query: []string{"verbose"}, handle: s.readyzOne, probe: true},
 		{Method: "GET", Pattern: "/metrics", handle: s.metrics, probe: true},
+
+		{Method: "GET", Pattern: "/openapi.yaml", handle: s.openAPIYAML},
+		{Method: "GET", Pattern: "/openapi.json", handle: s.openAPIJSON},
 	}
 	for i := range routes {
 		routes[i].segments = strings.Split(routes[i].Pattern, "/")[1:]
@@ -106,7 +109,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) (*Route, error) {
 		allow = append(allow, route.allows()...)
 	}
 	if allow == nil {
-		return &noRoute, resource.Errorf(resource.NotFound, "there is no such path; docs/api.md lists the calls")
+		return &noRoute, resource.Errorf(resource.NotFound, "there is no such path; GET /openapi.yaml describes the calls")
 	}
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	return &noRoute, resource.Errorf(resource.MethodNotAllowed, "method %.20q is not one of %s", r.Method, strings.Join(allow, ", "))

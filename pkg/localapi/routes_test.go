@@ -58,7 +58,7 @@ func TestMethodNotAllowedNamesThoseThatAre(t *testing.T) {
 
 func TestUnknownPaths(t *testing.T) {
 	a := serve(t, resource.Source)
-	for _, path := range []string{"/", "/v1", "/v1/", "/v2/status", "/v1/resources/", "/v1/status/", devPath + "/", devPath + "/status/x", "//v1/status", "/openapi.yaml"} {
+	for _, path := range []string{"/", "/v1", "/v1/", "/v2/status", "/v1/resources/", "/v1/status/", devPath + "/", devPath + "/status/x", "//v1/status", "/openapi"} {
 		if got := a.call("GET", path, ""); got.status != 404 && !strings.HasPrefix(path, "/v1/resources/") {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}

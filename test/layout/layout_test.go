@@ -32,11 +32,13 @@ var mayImport = map[string][]string{
 	"pkg/push":                    {"pkg/resource"},
 	"pkg/access":                  {},
 	"pkg/localapi":                {"pkg/resource"},
+	"pkg/worker":                  {"pkg/resource"},
 	"pkg/localapi/client":         {"pkg/resource"},
 	"pkg/localapi/apitest":        {"pkg/resource", "pkg/localapi"},
 	"pkg/config":                  {"pkg/resource", "pkg/topics"},
 	"testbroker":                  {},
-	"cmd/sidecar":                 {"pkg/manifestwork", "pkg/workapi", "pkg/resource", "pkg/reconnect", "pkg/store", "pkg/proxy", "pkg/push", "pkg/localapi", "pkg/localapi/client", "pkg/access", "pkg/config", "pkg/transport/mqtt", "testbroker"},
+	"cmd/sidecar":                 {"pkg/manifestwork", "pkg/workapi", "pkg/resource", "pkg/reconnect", "pkg/store", "pkg/proxy", "pkg/push", "pkg/localapi", "pkg/localapi/client", "pkg/access", "pkg/worker", "pkg/config", "pkg/transport/mqtt", "testbroker"},
+	"docs/generate":               {"pkg/localapi"},
 }
 
 // onlyImporter names the one folder that may import a library that must not
@@ -49,6 +51,7 @@ var onlyImporter = map[string]string{
 	"github.com/spf13/cobra":         "cmd/sidecar",
 	"github.com/coreos/go-systemd":   "cmd/sidecar",
 	"k8s.io/apiserver":               "pkg/workapi",
+	"github.com/getkin/kin-openapi":  "test/openapi",
 }
 
 // file is a Go file of the module that is not a test.

@@ -134,6 +134,9 @@ func (b *Backend) Receive(res resource.Resource) *resource.Resource {
 	if res.DeletionTimestamp != nil {
 		reason = "deleting"
 	}
+	if res.Sync.State == "" {
+		res.Sync.State = resource.Published // there is no status to publish
+	}
 	return b.change(kind, res, reason)
 }
 

@@ -109,19 +109,12 @@ func (b *Backend) Patch(ctx context.Context, req resource.PatchRequest) (*resour
 		return b.SetStatus(ctx, resource.StatusRequest{Key: req.Key, Status: merge(old.Status, req.Patch), Version: req.Version})
 	}
 	var merged struct{ Spec, Metadata json.RawMessage }
-	whole, _ := json.Marshal(map[string]json.RawMessage{"spec": orNull(old.Spec), "metadata": orNull(old.Metadata)})
+	whole, _ := json.Marshal(resource.Resource{Spec: old.Spec, Metadata: old.Metadata})
 	if err := json.Unmarshal(merge(whole, req.Patch), &merged); err != nil || len(merged.Spec) == 0 {
 		return nil, resource.Errorf(resource.InvalidArgument, "the patch leaves no spec").WithField("/spec")
 	}
 	res, _, err := b.Put(ctx, resource.PutRequest{Key: old.Key, Spec: resource.Payload{Data: merged.Spec, ContentType: resource.JSONContentType}, Metadata: merged.Metadata, Version: req.Version, IfMatch: req.IfMatch})
 	return res, err
-}
-
-func orNull(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 {
-		return json.RawMessage("null")
-	}
-	return raw
 }
 
 // merge is RFC 7386; both are JSON.
