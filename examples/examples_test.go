@@ -227,8 +227,17 @@ func (p *process) wantHandled() {
 	p.t.Helper()
 	for _, line := range []string{"dev-1: version", "dev-2: failed: the device does not answer", "dev-2: version", "dev-3: version",
 		"dev-1: cleaned up", "dev-2: cleaned up", "dev-3: cleaned up"} {
-		if !strings.Contains(p.output(), line) {
-			p.t.Errorf("no line %q in:\n%s", line, p.output())
+		p.says(line)
+	}
+}
+
+// says waits until the program has said it: what it writes takes a while to get
+// here.
+func (p *process) says(line string) {
+	p.t.Helper()
+	for deadline := time.Now().Add(endTime); !strings.Contains(p.output(), line); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("no line %q in:\n%s", line, p.output())
 		}
 	}
 }

@@ -46,6 +46,9 @@ unless --done says that this is all there was to do.`,
   sidecar lease --exit-when-empty -- sh -c 'jq .object.spec > "$SIDECAR_KEY_ID.json"'
   sidecar lease --max 10 -o json`,
 		Args: checkLeaseArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault // files: COMMAND and its arguments
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd, len(args) > 0); err != nil {
 				return err

@@ -220,7 +220,10 @@ func TestAConfirmationWaitsForTheBrokerIfAsked(t *testing.T) {
 	}
 	when := time.Now()
 	a.backend.Receive(resource.Resource{Key: devKey, Version: 3, DeletionTimestamp: &when})
-	a.call("DELETE", devPath+"?wait=published", "").wantProblem(504, resource.DeadlineExceeded, "stored, but not published")
+	told := a.call("DELETE", devPath+"?wait=published", "").wantProblem(504, resource.DeadlineExceeded, "stored, but not published")
+	if told.Resource != nil {
+		t.Errorf("it tells of a resource that is gone: %+v", told.Resource)
+	}
 	a.backend.Receive(resource.Resource{Key: devKey, Version: 4, DeletionTimestamp: &when})
 	a.call("DELETE", devPath+"?wait=observed", "").want(200, "{}") // it is gone
 }

@@ -93,7 +93,10 @@ func notReached(err error, ending bool, wait waiting, res *resource.Resource) er
 	if ending {
 		told = resource.Errorf(resource.Unavailable, "stored, but not yet %s: the sidecar is ending; repeat the call when it is back", wait.state)
 	}
-	told.Cause, told.Resource = err, res
+	told.Cause = err
+	if res.Revision != 0 { // otherwise nothing is known of it but its key
+		told.Resource = res
+	}
 	if newer := asError(err).Resource; newer != nil {
 		told.Resource = newer
 	}

@@ -33,7 +33,7 @@ func badEverywhere(route localapi.Route) []bad {
 	list := []bad{
 		{name: "unknown parameter", target: "?colour=red", status: 400, code: resource.InvalidArgument},
 		{name: "query that is not encoded", target: "?a=%zz", status: 400, code: resource.InvalidArgument},
-		{name: "path that goes on", target: "/and/on", status: 404, code: resource.NotFound},
+		{name: "path that goes on", target: "/and/on/and/on", status: 404, code: resource.NotFound},
 	}
 	if len(route.Query) > 0 && route.Query[0] != "exclude" {
 		twice := route.Query[0] + "=x"
