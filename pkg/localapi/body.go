@@ -19,6 +19,7 @@ const (
 	controlBodyBytes = 64 << 10         // bodies that hold no resource; also the slack of those that do
 	hardBodyBytes    = 256 << 20        // when limits.maxResourceBytes is 0: no MQTT packet is larger
 	eagerBodyBytes   = 64 << 10         // allocated on the word of Content-Length
+	refusedBodyBytes = 16 << 20         // read, and dropped, of a body that was refused
 )
 
 // The media types of request bodies. The form type is what `curl -d` sends
@@ -61,8 +62,8 @@ func (s *Server) controlBody(w http.ResponseWriter, r *request) ([]byte, error) 
 }
 
 // readBody reads a whole body of at most limit bytes. A larger one is refused
-// by its Content-Length, or as soon as it passes the limit, and not read on.
-// What it returns is either empty or JSON, and the caller's to change.
+// by its Content-Length, or as soon as it passes the limit. What it returns is
+// either empty or JSON, and the caller's to change.
 func (s *Server) readBody(w http.ResponseWriter, r *request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, s.bodyTooLarge(limit)
@@ -82,6 +83,21 @@ func (s *Server) readBody(w http.ResponseWriter, r *request, limit int64) ([]byt
 		err = checkJSON(body, r.Header.Get("Content-Type") == formType)
 	}
 	return body, err
+}
+
+// refuse answers with an error, and then takes what is left of the body: many
+// clients read the answer only when they have sent all, and see a broken
+// connection instead if it is closed before. (net/http does so for small bodies
+// only.) What is larger than refusedBodyBytes, or slower than bodyTimeout, is
+// cut all the same.
+func refuse(w http.ResponseWriter, r *http.Request, e *resource.Error) {
+	writeProblem(w, e)
+	if r.ContentLength == 0 || r.Header.Get("Expect") != "" { // who asks before sending, sends nothing now
+		return
+	}
+	if http.NewResponseController(w).Flush() == nil {
+		_, _ = io.CopyN(io.Discard, r.Body, refusedBodyBytes)
+	}
 }
 
 // readAll reads up to one byte more than limit. A known size is allocated at

@@ -58,8 +58,33 @@ func TestABodyOfUnknownLengthIsNotReadOn(t *testing.T) {
 	endless := &endlessReader{}
 	req, _ := http.NewRequest("PUT", "http://sidecar"+devPath, endless)
 	a.do(req).wantProblem(413, resource.TooLarge, "limits.maxResourceBytes")
-	if read := endless.read.Load(); read > 4<<20 {
+	if read := endless.read.Load(); read > 20<<20 {
 		t.Errorf("%d bytes were taken", read)
+	}
+}
+
+// Many clients read the answer only when they have sent the whole body.
+func TestAClientThatSendsAllFirstIsAnswered(t *testing.T) {
+	a := serveSmall(t, resource.Source)
+	body := strings.Repeat(" ", 8<<20)
+	for name, test := range map[string]struct {
+		request string
+		status  int
+	}{
+		"too large":          {"PUT " + devPath, 413},
+		"for no such path":   {"PUT /v1/nothing", 404},
+		"with a wrong query": {"PUT " + devPath + "?x=1", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &api{t: t, backend: a.backend, socket: a.socket}
+			conn := a.dial()
+			if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", test.request, len(body), body); err != nil {
+				t.Fatalf("send: %v", err)
+			}
+			if response := readResponse(t, conn); response.StatusCode != test.status || !response.Close {
+				t.Errorf("status %d, close %v; want %d and then the end", response.StatusCode, response.Close, test.status)
+			}
+		})
 	}
 }
 

@@ -48,8 +48,15 @@ func (s *Server) status(w http.ResponseWriter, _ *request) error {
 }
 
 // shutdown answers before the end begins, so that the answer is not cut by it.
-func (s *Server) shutdown(w http.ResponseWriter, _ *request) error {
-	err := writeEmpty(w)
+func (s *Server) shutdown(w http.ResponseWriter, r *request) error {
+	body, err := s.controlBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := decodeNothing(body); err != nil {
+		return err
+	}
+	err = writeEmpty(w)
 	_ = http.NewResponseController(w).Flush()
 	s.backend.Shutdown()
 	return err

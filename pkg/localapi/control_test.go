@@ -38,8 +38,15 @@ func TestSyncedShowsInStatus(t *testing.T) {
 
 func TestShutdownAnswersFirst(t *testing.T) {
 	a := serve(t, resource.Source)
+	for _, body := range []string{`{"x":1}`, `[]`, `{`} {
+		a.call("POST", "/v1/shutdown", body).wantProblem(400, resource.InvalidArgument)
+	}
+	if n := a.backend.Shutdowns(); n != 0 {
+		t.Fatalf("%d shutdowns have begun", n)
+	}
 	a.call("POST", "/v1/shutdown", "").want(200)
-	eventually(t, "shutdown has begun", func() bool { return a.backend.Shutdowns() == 1 })
+	a.call("POST", "/v1/shutdown", " {} ").want(200)
+	eventually(t, "shutdown has begun", func() bool { return a.backend.Shutdowns() == 2 })
 }
 
 func TestHealth(t *testing.T) {

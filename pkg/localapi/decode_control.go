@@ -37,3 +37,11 @@ func decodeScope(body []byte) (scope resource.Scope, err error) {
 	})
 	return scope, err
 }
+
+// decodeNothing reads the body of a call that takes no fields.
+func decodeNothing(body []byte) error {
+	if len(body) == 0 {
+		return nil
+	}
+	return decodeObject(body, "", field.unknown)
+}

@@ -99,7 +99,7 @@ func writeProblem(w http.ResponseWriter, e *resource.Error) {
 		header.Set("Retry-After", retryAfter(e.RetryAfter))
 	}
 	if p.Status == http.StatusRequestEntityTooLarge || p.Status == http.StatusRequestTimeout {
-		header.Set("Connection", "close") // the rest of the body is not read
+		header.Set("Connection", "close") // the rest of the body may not be read
 	}
 	_ = write(w, p.Status, problemType, p.encode())
 }

@@ -189,7 +189,7 @@ func TestStatusAtAnAgent(t *testing.T) {
 	a.call("PUT", devPath+"/status?version=4", `{}`).wantProblem(409, resource.Conflict)
 	a.call("PUT", devPath+"/status?version=2147483648", `{}`).wantProblem(400, resource.InvalidArgument)
 	a.call("PUT", devPath+"/status?version=-1", `{}`).wantProblem(400, resource.InvalidArgument)
-	a.call("PUT", devPath+"/status?wait=observed", `{}`).wantProblem(400, resource.InvalidArgument, "published")
+	a.call("PUT", devPath+"/status?wait=observed", `{}`).wantProblem(400, resource.InvalidArgument, "must be published here")
 	for _, body := range []string{``, `1`, `[]`, `null`, `"x"`, `{`} {
 		a.call("PUT", devPath+"/status", body).wantProblem(400, resource.InvalidArgument)
 	}
@@ -323,7 +323,7 @@ func TestWaitForWhatIsDeletedMeanwhile(t *testing.T) {
 
 func TestWaitRefuses(t *testing.T) {
 	a := serve(t, resource.Source)
-	for _, query := range []string{"wait=done", "wait=published&timeout=11m", "wait=published&timeout=0s", "wait=published&timeout=5", "timeout=-1s"} {
+	for _, query := range []string{"wait=done", "wait=published&timeout=11m", "wait=published&timeout=0s", "wait=published&timeout=5", "timeout=-1s", "timeout=5s"} {
 		a.call("PUT", devPath+"?"+query, `{"spec":1}`).wantProblem(400, resource.InvalidArgument)
 	}
 	a.call("GET", devPath, "").wantProblem(404, resource.NotFound)

@@ -37,7 +37,7 @@ var (
 )
 
 // Serve answers the connections of l, which it closes, until ctx ends; it then
-// ends watches, answers long polls with nothing, lets other calls finish for up
+// tells watches that it ends, answers long polls with nothing, lets other calls finish for up
 // to 5 s, and cuts what is left. It returns when no call is under way any more:
 // nil after ctx, otherwise why the listener failed.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {

@@ -174,7 +174,7 @@ func (s *Server) fail(w *recorder, r *http.Request, route *Route, err error) {
 		s.log.Error("local API call failed", "call", route.String(), "error", err)
 	}
 	if w.code == 0 {
-		writeProblem(w, e)
+		refuse(w, r, e)
 	}
 }
 

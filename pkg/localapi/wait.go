@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -26,13 +27,23 @@ type waiting struct {
 func (r *request) waiting(states ...resource.WaitFor) (waiting, error) {
 	state := resource.WaitFor(r.query.Get("wait"))
 	timeout, err := r.duration("timeout", defaultWait, maxWait)
-	if err != nil || state == "" {
+	switch {
+	case err != nil:
 		return waiting{}, err
-	}
-	if !slices.Contains(states, state) {
-		return waiting{}, resource.Errorf(resource.InvalidArgument, "query parameter wait=%.40q must be one of %v here", string(state), states)
+	case state == "" && r.query.Has("timeout"):
+		return waiting{}, resource.Errorf(resource.InvalidArgument, "query parameter timeout goes with wait only: say what to wait for")
+	case state != "" && !slices.Contains(states, state):
+		return waiting{}, resource.Errorf(resource.InvalidArgument, "query parameter wait=%.40q must be %s here", string(state), oneOf(states))
 	}
 	return waiting{state: state, timeout: timeout}, nil
+}
+
+func oneOf(states []resource.WaitFor) string {
+	names := make([]string, len(states))
+	for i, state := range states {
+		names[i] = string(state)
+	}
+	return strings.Join(names, " or ")
 }
 
 // await returns the resource once it has reached the state.

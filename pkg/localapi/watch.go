@@ -17,7 +17,7 @@ import (
 const streamGrace = 100 * time.Millisecond
 
 // watch streams changes, one JSON object a line, until the caller has gone, the
-// server ends, or the backend returns; its error is then the last line.
+// server ends, or the backend returns: why is then the last line.
 func (s *Server) watch(w http.ResponseWriter, r *request) error {
 	req, err := r.watchRequest()
 	if err != nil {
@@ -42,8 +42,8 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 	stream := newStream(w, &s.share)
 	defer stream.end()
 	err = s.backend.Watch(ctx, req, stream.send)
-	if ctx.Err() != nil {
-		return nil // the caller or the server ended it, not an error
+	if r.Context().Err() != nil {
+		return nil // the caller has gone
 	}
 	return stream.close(err)
 }

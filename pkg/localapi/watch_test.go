@@ -166,6 +166,9 @@ func TestAWatchEndsWithTheServer(t *testing.T) {
 	if took := time.Since(begun); took > 4*time.Second {
 		t.Errorf("the end took %s", took)
 	}
+	if e := s.want("ERROR", ""); e.Error == nil || e.Error.Code != "unavailable" || e.Error.Status != 503 {
+		t.Errorf("the last line has %+v", e.Error)
+	}
 	if e := s.next(); e != nil {
 		t.Errorf("got %+v, want the end", e)
 	}

@@ -139,7 +139,7 @@ func (s *Server) answerWrite(w http.ResponseWriter, r *request, res *resource.Re
 		return err
 	}
 	if res == nil { // a status that confirmed a deletion
-		return writeEmpty(w)
+		return s.answerConfirmed(w, r, wait)
 	}
 	if res, err = s.await(r, wait, res); err != nil {
 		return err
@@ -158,6 +158,9 @@ func (s *Server) deleteResource(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
+	if s.backend.Role() == resource.Agent {
+		return s.answerConfirmed(w, r, wait)
+	}
 	if done || res == nil {
 		return writeResource(w, http.StatusOK, res)
 	}
@@ -166,6 +169,22 @@ func (s *Server) deleteResource(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	return writeResource(w, http.StatusAccepted, res) // 200 when it is gone
+}
+
+// answerConfirmed answers an agent's app that has confirmed a deletion: it is
+// gone here at once, and with wait=published the broker has taken the word.
+func (s *Server) answerConfirmed(w http.ResponseWriter, r *request, wait waiting) error {
+	if wait.state != resource.WaitPublished {
+		return writeEmpty(w)
+	}
+	key, err := r.key()
+	if err != nil {
+		return err
+	}
+	if _, err := s.awaitGone(r, wait, &resource.Resource{Key: key}); err != nil {
+		return err
+	}
+	return writeEmpty(w)
 }
 
 func (r *request) deleteRequest() (req resource.DeleteRequest, wait waiting, err error) {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/pillion-dev/pillion/pkg/localapi"
@@ -87,13 +90,33 @@ func TestAWatchEndsWithItsContext(t *testing.T) {
 }
 
 func TestAWatchThatBreaksSaysSo(t *testing.T) {
+	socket := apitest.Socket(t)
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"type":"SYNCED","revision":"7"}`+"\n")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})}
+	defer server.Close()
+	go func() { _ = server.Serve(listener) }()
+	events := read(t, client.New(socket).Watch(t.Context(), resource.WatchRequest{}))
+	events.want(resource.WatchSynced)
+	if err := events.wantError(); !errors.Is(err, io.ErrUnexpectedEOF) || resource.CodeOf(err) != resource.Unavailable {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestASidecarThatEndsTellsTheWatch(t *testing.T) {
 	backend, socket := apitest.New(resource.Source), apitest.Socket(t)
 	stop := apitest.ServeAt(t, localapi.Options{Backend: backend}, socket)
 	defer stop()
 	events := read(t, client.New(socket).Watch(t.Context(), resource.WatchRequest{}))
 	events.want(resource.WatchSynced)
 	stop()
-	if err := events.wantError(); !errors.Is(err, io.ErrUnexpectedEOF) || resource.CodeOf(err) != resource.Unavailable {
+	if err := events.wantError(); resource.CodeOf(err) != resource.Unavailable || !strings.Contains(err.Error(), "the sidecar is ending") {
 		t.Errorf("error %v", err)
 	}
 }
