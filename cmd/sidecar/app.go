@@ -135,10 +135,11 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	notify(daemon.SdNotifyReady, a.log)
 	err := group.Wait()
+	pending := a.proxy.Pending()
 	if closeErr := a.store.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the store: %w", closeErr))
 	}
-	a.log.Info("sidecar stopped")
+	a.log.Info("sidecar stopped", "pending", pending)
 	return err
 }
 

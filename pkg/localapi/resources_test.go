@@ -210,6 +210,21 @@ func TestDeletionAtAnAgentIsConfirmed(t *testing.T) {
 	a.call("DELETE", devPath, "").wantProblem(404, resource.NotFound)
 }
 
+func TestAConfirmationWaitsForTheBrokerIfAsked(t *testing.T) {
+	a := serve(t, resource.Agent)
+	a.backend.Fail = func(call string) error {
+		if call == "Await" {
+			return resource.Errorf(resource.DeadlineExceeded, "not yet")
+		}
+		return nil
+	}
+	when := time.Now()
+	a.backend.Receive(resource.Resource{Key: devKey, Version: 3, DeletionTimestamp: &when})
+	a.call("DELETE", devPath+"?wait=published", "").wantProblem(504, resource.DeadlineExceeded, "stored, but not published")
+	a.backend.Receive(resource.Resource{Key: devKey, Version: 4, DeletionTimestamp: &when})
+	a.call("DELETE", devPath+"?wait=observed", "").want(200, "{}") // it is gone
+}
+
 func TestAmbiguousUntilTheSourceIsNamed(t *testing.T) {
 	a := serve(t, resource.Agent)
 	other := devKey

@@ -35,9 +35,13 @@ func (a *agent) key(e *event.Event) resource.Key {
 	return resource.Key{DataType: e.Type.DataType, Source: e.Source, Cluster: a.opts.Cluster, ID: e.ResourceID}
 }
 
-// state of an agent's resource speaks of its status.
+// state of an agent's resource speaks of its status, unless it is being deleted.
+// One without a status has nothing that waits to be published.
 func (a *agent) state(m *store.Meta) resource.SyncState {
-	if m.Out.Pending {
+	switch {
+	case !m.Deleting.IsZero():
+		return resource.Deleting
+	case m.Out.Pending:
 		return resource.Pending
 	}
 	return resource.Published

@@ -22,6 +22,7 @@ func (a *agent) answer(_ context.Context, e *event.Event) error {
 	group := a.group(e.Source, e.Type.DataType)
 	ids := resync.AnswerStatuses(req, statusEntries(a.store.Group(group), len(req.StatusHashes) > 0))
 	a.answerWith(ids, group, reason{response: true, askedAt: askedAt(e)})
+	a.traceAnswered(e, "listed", len(req.StatusHashes), "sends", len(ids))
 	return nil
 }
 

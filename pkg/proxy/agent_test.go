@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -386,7 +387,17 @@ func TestLeasesAndTheirAnswers(t *testing.T) {
 		time.Sleep(59 * time.Minute)
 		s.idle()
 		time.Sleep(2 * time.Minute)
-		s.answerLease(s.leaseOne(), resource.WorkResult{})
+		item = s.leaseOne()
+		if !slices.Equal(item.Reasons, []string{"requeued"}) {
+			t.Fatalf("what wanted to be looked at again comes with %v", item.Reasons)
+		}
+		s.deliver(specOf("a", 3, `{"v":3}`)) // while it is leased
+		s.answerLease(item, resource.WorkResult{RequeueAfter: time.Hour})
+		item = s.leaseOne()
+		if !slices.Contains(item.Reasons, "updated") {
+			t.Fatalf("what has changed comes with %v", item.Reasons)
+		}
+		s.answerLease(item, resource.WorkResult{})
 		if n, err := s.Requeue(ctx, resource.RequeueRequest{Queue: "resources", All: true}); n != 1 || err != nil {
 			t.Fatalf("requeue: %d, %v", n, err)
 		}
@@ -437,7 +448,7 @@ func TestAgentStatusGuards(t *testing.T) {
 		s.deliver(two)
 		k := key("a")
 		k.Source = ""
-		if _, err := s.Get(ctx, k); resource.CodeOf(err) != resource.Ambiguous {
+		if _, err := s.Get(ctx, k); resource.CodeOf(err) != resource.Ambiguous || !strings.Contains(err.Error(), "hub1, hub2") {
 			t.Errorf("two sources have that id: %v", err)
 		}
 		if _, _, err := s.Delete(ctx, resource.DeleteRequest{Key: key("a")}); resource.CodeOf(err) != resource.Conflict {
@@ -446,5 +457,70 @@ func TestAgentStatusGuards(t *testing.T) {
 		if _, _, err := s.Put(ctx, resource.PutRequest{Key: key("a")}); resource.CodeOf(err) != resource.Forbidden {
 			t.Errorf("put at an agent: %v", err)
 		}
+	})
+}
+
+// What a list by state, the counts and the resources say is the same.
+func TestAgentStates(t *testing.T) {
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		ctx := context.Background()
+		s.deliver(specOf("silent", 1, `{}`), specOf("told", 1, `{}`), specOf("late", 1, `{}`), specOf("leaving", 1, `{}`))
+		set := func(id string) {
+			t.Helper()
+			if _, err := s.SetStatus(ctx, resource.StatusRequest{Key: key(id), Status: []byte(`{}`)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set("told")
+		s.deliver(specOf("leaving", 1, ""))
+		s.get("told")
+		s.cut(false)
+		set("late")
+		for id, want := range map[string]resource.SyncState{
+			"silent": resource.Published, "told": resource.Published, "late": resource.Pending, "leaving": resource.Deleting,
+		} {
+			res := s.get(id)
+			if res.Sync.State != want || (res.Sync.PublishedVersion != 0) != (id == "told") {
+				t.Errorf("%s: %+v, want %s", id, res.Sync, want)
+			}
+			list, err := s.List(ctx, resource.ListRequest{State: want})
+			if err != nil || !slices.ContainsFunc(list.Items, func(r *resource.Resource) bool { return r.ID == id }) {
+				t.Errorf("%s is not in the list of %s: %v", id, want, err)
+			}
+		}
+		if got, want := s.Status().Resources, (resource.ResourceCounts{Total: 4, Published: 2, Pending: 1, Deleting: 1}); got != want {
+			t.Errorf("counted %+v, want %+v", got, want)
+		}
+	})
+}
+
+// Who confirms a deletion can wait until the broker has taken that word.
+func TestAgentAwaitsThatADeletionIsTold(t *testing.T) {
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		s.deliver(specOf("a", 1, `{}`), specOf("a", 1, ""))
+		s.cut(false)
+		if !s.delete("a", false) {
+			t.Fatal("a confirmation is done at once")
+		}
+		k := key("a")
+		k.Source = ""
+		await := func(state resource.WaitFor) error {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			_, err := s.Await(ctx, k, 0, state)
+			return err
+		}
+		if err := await(resource.WaitObserved); err != nil {
+			t.Fatalf("await that it is gone: %v", err)
+		}
+		if err := await(resource.WaitPublished); resource.CodeOf(err) != resource.DeadlineExceeded {
+			t.Fatalf("await published without a broker: %v", err)
+		}
+		s.up()
+		time.Sleep(10 * time.Second)
+		if err := await(resource.WaitPublished); err != nil {
+			t.Fatalf("await published: %v", err)
+		}
+		one(t, s.taken())
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
@@ -31,8 +32,26 @@ func (p *Proxy) resolve(k resource.Key) (resource.Key, error) {
 	case 0:
 		return k, notFound(k)
 	}
-	return k, resource.Errorf(resource.Ambiguous, "%d sources have a resource of that id: name one with ?source=", len(found))
+	return k, ambiguous(found)
 }
+
+// ambiguous names the sources that an app, or whoever uses the command line, has
+// to choose from.
+func ambiguous(found []*store.Meta) error {
+	names := make([]string, len(found))
+	for i, m := range found {
+		names[i] = m.Key.Source
+	}
+	slices.Sort(names)
+	if len(names) > mostNamed {
+		names = append(names[:mostNamed], "…")
+	}
+	return resource.Errorf(resource.Ambiguous, "%d sources have a resource of that id (%s): name one as the source, source= in a query and --source on the command line",
+		len(found), strings.Join(names, ", "))
+}
+
+// mostNamed bounds the names in an error.
+const mostNamed = 10
 
 // Put declares a resource at a source.
 func (p *Proxy) Put(ctx context.Context, req resource.PutRequest) (*resource.Resource, bool, error) {
@@ -298,8 +317,12 @@ func (p *Proxy) write(ctx context.Context, key resource.Key, change func(*store.
 }
 
 // Await returns the resource once it has reached the state; nil once it is
-// gone, also if it was made anew.
+// gone, also if it was made anew. At an agent one whose deletion was confirmed
+// has gone to published when the broker has taken that word.
 func (p *Proxy) Await(ctx context.Context, key resource.Key, version int64, state resource.WaitFor) (*resource.Resource, error) {
+	if m := p.confirming(key); m != nil && state == resource.WaitPublished {
+		return nil, p.awaitConfirmed(ctx, m)
+	}
 	key, err := p.resolve(key)
 	if err != nil {
 		return nil, ignoreNotFound(err)

@@ -183,6 +183,9 @@ func (a *asker) ask(ctx context.Context, s transport.Session, q *question) error
 	if errors.Is(err, transport.ErrClosed) || ctx.Err() != nil {
 		return errors.Join(err, ctx.Err())
 	}
+	if err == nil {
+		a.traceAsked(q, events)
+	}
 	a.settle(q, err)
 	return nil
 }

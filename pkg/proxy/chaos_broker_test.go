@@ -59,6 +59,8 @@ type client struct {
 	refused bool // partitioned
 }
 
+func (c *client) Broker() string { return "chaos" }
+
 func (c *client) Dial(context.Context) (transport.Session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

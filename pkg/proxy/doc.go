@@ -12,6 +12,7 @@
 //	read.go              views of the store
 //	apply.go merge.go    many resources at once, and merge patches
 //	watch.go feed.go     watchers, and the changes that they share
+//	trace.go             what log.level debug shows of all that
 //	session.go proxy.go  one connection; what runs, and in which order it stops
 //
 // Promises. Nothing is told to anyone before it is on disk: an answer to the

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +27,7 @@ type metrics struct {
 	connected      prometheus.Gauge
 	connections    int
 	logs           *rate.Limiter // of dropped events
+	debugLogs      *rate.Limiter // of those with which nothing is wrong
 }
 
 // The labels of the SDK differ by role.
@@ -51,7 +54,8 @@ func newMetrics(p *Proxy) *metrics {
 		reconnected:    counter("cloudevents_client_reconnected_total", "Reconnects to the broker.", "client_id"),
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sidecar_connected",
 			Help: "1 while connected to the broker and subscribed."}),
-		logs: rate.NewLimiter(10, 20),
+		logs:      rate.NewLimiter(10, 20),
+		debugLogs: rate.NewLimiter(10, 20),
 	}
 }
 
@@ -95,11 +99,14 @@ func (m *metrics) sent(e *event.Event) {
 }
 
 // dropped counts an event that was not taken, and logs it if there are not too
-// many.
+// many: as a warning, or for debugging only if nothing is wrong with it.
 func (m *metrics) dropped(d transport.Delivery, why string) {
 	m.droppedEvents.WithLabelValues(why).Inc()
-	quiet := why == dropStale || why == dropUnknown || why == dropDataType
-	if quiet || !m.logs.Allow() {
+	level, some := slog.LevelWarn, m.logs
+	if why == dropStale || why == dropUnknown || why == dropDataType {
+		level, some = slog.LevelDebug, m.debugLogs
+	}
+	if !m.log.Enabled(context.Background(), level) || !some.Allow() {
 		return
 	}
 	attrs := []any{"reason", why, "topic", d.Topic}
@@ -109,7 +116,7 @@ func (m *metrics) dropped(d transport.Delivery, why string) {
 	if d.Event != nil {
 		attrs = append(attrs, "sender", d.Event.Source, "type", d.Event.Type.String(), "id", d.Event.ResourceID)
 	}
-	m.log.Warn("dropped an event", attrs...)
+	m.log.Log(context.Background(), level, "dropped an event", attrs...)
 }
 
 func (m *metrics) answered(e *event.Event, took time.Duration) {

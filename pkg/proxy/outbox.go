@@ -164,6 +164,15 @@ func (o *outbox) idle() bool {
 	return len(o.turn) == 0 && len(o.suspects) == 0 && o.flying == 0
 }
 
+// wasTold tells whether the broker has taken the present state of a key, which
+// the store is about to know.
+func (o *outbox) wasTold(key resource.Key) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.parcels[key]
+	return p != nil && p.state == told
+}
+
 // oldest is the time at which the oldest key was marked that the broker has
 // not taken yet; zero if there is none.
 func (o *outbox) oldest() time.Time {

@@ -167,8 +167,9 @@ func (p *Proxy) committed(changes []store.Change) {
 }
 
 // Run serves until ctx ends or Shutdown is called; then it publishes what is
-// pending, within the grace time, and closes the session. The order at the
-// end: outbox drained, session closed, then queue, answers and janitor.
+// pending, within the grace time, connecting for it if it must, and closes the
+// session. The order at the end: outbox drained, session closed, then queue,
+// answers and janitor.
 func (p *Proxy) Run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -187,6 +188,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-p.stop:
 	}
+	p.Shutdown() // whoever waits for it is told, however the end began
 	p.drain(p.live.Load().ShutdownGrace)
 	endSessions()
 	<-connected
@@ -200,9 +202,12 @@ func (p *Proxy) Shutdown() { p.stopOnce.Do(func() { close(p.stop) }) }
 // Stopping is closed when Shutdown has been called.
 func (p *Proxy) Stopping() <-chan struct{} { return p.stop }
 
-// drain waits until nobody is busy and the outbox is empty or the connection
-// gone, or the grace time has passed.
+// drain waits until nobody is busy and the outbox is empty, or the grace time
+// has passed. If there is no session, the next one is tried at once.
 func (p *Proxy) drain(grace time.Duration) {
+	if p.owes() {
+		p.loop.Hurry()
+	}
 	deadline := time.Now().Add(grace)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -212,8 +217,18 @@ func (p *Proxy) drain(grace time.Duration) {
 }
 
 // owes tells whether there is, or may yet be, something to publish.
-func (p *Proxy) owes() bool {
-	return p.opts.Busy != nil && p.opts.Busy() || p.online.Load() && !p.outbox.idle()
+func (p *Proxy) owes() bool { return p.opts.Busy != nil && p.opts.Busy() || !p.outbox.idle() }
+
+// Pending counts what the broker has not taken yet: changes, and confirmations
+// of deletions.
+func (p *Proxy) Pending() int {
+	n := 0
+	for m := range p.store.All() {
+		if m.Out.Pending && !p.outbox.wasTold(m.Key) {
+			n++
+		}
+	}
+	return n
 }
 
 // Reconfigure puts new settings in effect. The driver is used for the next

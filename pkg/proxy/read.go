@@ -34,7 +34,8 @@ func (p *Proxy) List(_ context.Context, req resource.ListRequest) (*resource.Lis
 	o := store.ListOptions{DataType: req.DataType, Cluster: req.Cluster, Source: req.Source,
 		Limit: pageSize(req.Limit), Continue: req.Continue}
 	if req.State != "" {
-		o.Match = func(m *store.Meta) bool { return p.inState(m, req.State) }
+		o.Matches = string(req.State)
+		o.Match = func(m *store.Meta) bool { return p.side.state(m) == req.State }
 	}
 	page, err := p.store.List(o)
 	if err != nil {
@@ -52,11 +53,4 @@ func pageSize(limit int) int {
 		return defaultPage
 	}
 	return min(limit, largestPage)
-}
-
-func (p *Proxy) inState(m *store.Meta, state resource.SyncState) bool {
-	if state == resource.Deleting {
-		return !m.Deleting.IsZero()
-	}
-	return p.side.state(m) == state
 }

@@ -77,6 +77,7 @@ func (p *Proxy) takeIn(ctx context.Context, batch []transport.Delivery) error {
 			p.metrics.dropped(batch[i], outcomes[i].drop)
 		}
 	}
+	p.traceReceived(batch, outcomes)
 	for i, d := range batch {
 		d.Ack()
 		if d.Event != nil && known(outcomes[i].drop) {

@@ -113,6 +113,7 @@ func (s *sender) ship(ctx context.Context, next shipment) {
 		return
 	}
 	s.metrics.sent(e)
+	s.tracePublished(e, receipt)
 	s.shipped(next, rec, receipt)
 }
 

@@ -19,10 +19,7 @@ const closeTimeout = 2 * time.Second
 // it breaks, return why. Receiving begins before the subscription, because a
 // resumed session delivers at once.
 func (p *Proxy) session(ctx context.Context, up func(broker string)) error {
-	p.mu.Lock()
-	driver := p.driver
-	p.mu.Unlock()
-	s, err := driver.Dial(ctx)
+	s, err := p.currentDriver().Dial(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,6 +45,12 @@ func (p *Proxy) session(ctx context.Context, up func(broker string)) error {
 		return s.Err()
 	}
 	return err
+}
+
+func (p *Proxy) currentDriver() transport.Driver {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.driver
 }
 
 // serve runs what needs a subscribed session.

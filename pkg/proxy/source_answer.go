@@ -32,6 +32,8 @@ func (s *source) answer(ctx context.Context, e *event.Event) error {
 		return err
 	}
 	s.guard.request(group, answer.Unknown, asked)
+	s.traceAnswered(e, "listed", len(req.ResourceVersions), "sends", len(answer.Send),
+		"confirmed", len(answer.Confirmed), "ahead", len(answer.Ahead), "unknown", len(answer.Unknown))
 	return nil
 }
 

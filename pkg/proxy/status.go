@@ -13,7 +13,7 @@ import (
 func (p *Proxy) Status() resource.Status {
 	s := resource.Status{
 		Role: p.opts.Role, ID: p.opts.ID, Cluster: p.opts.Cluster, Version: p.opts.Version,
-		Connection: connectionStatus(p.loop.State()),
+		Connection: p.connectionStatus(),
 		Resources:  p.counts(),
 		Store:      resource.StoreStatus{Synced: p.scopes(), Bytes: p.store.Bytes()},
 	}
@@ -28,9 +28,16 @@ func (p *Proxy) Status() resource.Status {
 	return s
 }
 
-func connectionStatus(s reconnect.State) resource.ConnectionStatus {
+// connectionStatus names the broker of the session or, while there is none, the
+// one that is tried.
+func (p *Proxy) connectionStatus() resource.ConnectionStatus {
+	s := p.loop.State()
+	broker := s.Broker
+	if driver := p.currentDriver(); driver != nil && s.Phase != reconnect.Connected {
+		broker = driver.Broker()
+	}
 	return resource.ConnectionStatus{
-		State: string(s.Phase), Broker: s.Broker, Since: s.Since.UTC(), Attempt: s.Attempt,
+		State: string(s.Phase), Broker: broker, Since: s.Since.UTC(), Attempt: s.Attempt,
 		LastError: s.LastError, NextTry: timeOrNil(s.NextTry),
 	}
 }
@@ -43,11 +50,9 @@ func (p *Proxy) counts() resource.ResourceCounts {
 			continue
 		}
 		c.Total++
-		if !m.Deleting.IsZero() {
-			c.Deleting++
-			continue
-		}
 		switch p.side.state(m) {
+		case resource.Deleting:
+			c.Deleting++
 		case resource.Pending:
 			c.Pending++
 		case resource.Published:

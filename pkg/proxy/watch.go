@@ -99,7 +99,7 @@ func (w *watcher) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.stop:
-			return nil
+			return resource.Errorf(resource.Unavailable, "the sidecar is ending; go on from the last revision when it is back")
 		case <-bookmark.C:
 			if err := w.send([]resource.WatchEvent{{Type: resource.WatchBookmark, Revision: w.cursor}}); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -52,6 +53,8 @@ func (w *wire) Dial(context.Context) (transport.Session, error) {
 	w.session = &wireSession{wire: w, in: make(chan transport.Delivery, 100), done: make(chan struct{})}
 	return w.session, nil
 }
+
+func (w *wire) Broker() string { return "wire" }
 
 // cut ends the session; up says whether the broker takes the next one.
 func (w *wire) cut(up bool) {
@@ -191,6 +194,7 @@ type sidecar struct {
 	store *store.Store
 	dir   string
 	role  resource.Role
+	log   *slog.Logger // from the next open on; nil = the test's
 	end   context.CancelFunc
 	ended chan error
 }
@@ -224,7 +228,7 @@ func (s *sidecar) open() {
 	}
 	s.Proxy, err = proxy.New(proxy.Options{
 		Role: s.role, ID: id, Cluster: cluster, Store: s.store, Driver: s.wire, Live: settings(),
-		Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
+		Log: cmp.Or(s.log, slog.New(slog.NewTextHandler(s.t.Output(), nil))),
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -76,6 +76,7 @@ func (p *Proxy) Lease(ctx context.Context, req resource.LeaseRequest) ([]resourc
 		}
 		items = append(items, item)
 	}
+	p.traceLeased(items)
 	return items, nil
 }
 
@@ -141,6 +142,7 @@ func (p *Proxy) Answer(ctx context.Context, lease string, r resource.WorkResult)
 		return err
 	}
 	end()
+	p.traceResult(l.Key, r)
 	return nil
 }
 
@@ -179,6 +181,7 @@ func (w *work) answer(tx *store.Tx, l queue.Lease[resource.Key], r resource.Work
 	case failed:
 		return func() { w.queue.Fail(l.ID, failureOf(r)) }, nil
 	case r.RequeueAfter > 0:
+		w.again(tx, l.Key, h)
 		return func() { w.queue.Later(l.ID, r.RequeueAfter) }, nil
 	case h.deleting && !r.Deleted && w.opts.Role == resource.Agent && w.sameLife(tx, l.Key, h):
 		return func() { w.queue.Retry(l.ID, 0) }, nil // not cleaned up yet: it comes back
@@ -222,6 +225,18 @@ func (w *work) finish(tx *store.Tx, key resource.Key, h *handout) {
 		done.Queue.Reasons = nil
 	}
 	tx.Put(done, store.Write{})
+}
+
+// again leaves the work of a lease to be looked at once more: a change that came
+// meanwhile says itself why the key comes back.
+func (w *work) again(tx *store.Tx, key resource.Key, h *handout) {
+	m := tx.Meta(key)
+	if m == nil || m.Queue.Queued != h.queued {
+		return
+	}
+	later := *m
+	later.Queue.Reasons = []string{reasonRequeued}
+	tx.Put(later, store.Write{})
 }
 
 // givesUp tells whether this failure is the last.

@@ -19,6 +19,7 @@ type Loop struct {
 	state     State
 	interrupt context.CancelCauseFunc // of the present session and wait; nil = none
 	retuned   chan struct{}           // tells a wait that the policy has changed
+	hurried   chan struct{}           // tells a wait that it is over
 }
 
 // NewLoop returns a loop that is not running.
@@ -31,6 +32,7 @@ func NewLoop(p Policy, log *slog.Logger) *Loop {
 		policy:  p.withDefaults(),
 		state:   State{Phase: Connecting, Since: time.Now()},
 		retuned: make(chan struct{}, 1),
+		hurried: make(chan struct{}, 1),
 	}
 }
 
@@ -65,6 +67,16 @@ func (l *Loop) Restart(reason string) {
 	defer l.mu.Unlock()
 	if l.interrupt != nil {
 		l.interrupt(&restart{reason})
+	}
+}
+
+// Hurry ends the wait that is under way, or else the next one, unless an error
+// asked for it: who was taken over must not take the session back. The outage
+// then counts as a young one, so that tries follow each other soon.
+func (l *Loop) Hurry() {
+	select {
+	case l.hurried <- struct{}{}:
+	default:
 	}
 }
 
@@ -130,9 +142,9 @@ func (l *Loop) settle(ctx context.Context, e end) {
 // wait waits until ctx ends or the time has passed. Unless it is fixed, a new
 // policy changes it.
 func (l *Loop) wait(ctx context.Context, d time.Duration, fixed bool) {
-	retuned := l.retuned
+	retuned, hurried := l.retuned, l.hurried
 	if fixed {
-		retuned = nil
+		retuned, hurried = nil, nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -141,6 +153,9 @@ func (l *Loop) wait(ctx context.Context, d time.Duration, fixed bool) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+			return
+		case <-hurried:
+			l.outage = outage{began: time.Now(), told: l.outage.told, toldAt: l.outage.toldAt}
 			return
 		case <-retuned:
 			now := time.Now()

@@ -206,3 +206,27 @@ func TestUpCountsOnce(t *testing.T) {
 		w.wantGaps(0, 18*sec) // it held since the first
 	})
 }
+
+func TestHurryEndsAWait(t *testing.T) {
+	story(t, exact(), down, func(w *world) {
+		w.pass(time.Hour) // tries have become rare
+		before := len(w.gaps())
+		w.loop.Hurry()
+		w.pass(sec) // at once, and after 0.1, 0.2, 0.4 s
+		if n := len(w.gaps()) - before; n != 4 {
+			t.Errorf("%d tries in a second, want 4", n)
+		}
+	})
+}
+
+func TestHurryLeavesAWaitThatAnErrorAskedFor(t *testing.T) {
+	story(t, exact(), takenOver{time.Hour, time.Hour}.session(0), func(w *world) {
+		w.pass(sec)
+		before := len(w.gaps())
+		w.loop.Hurry()
+		w.pass(time.Minute)
+		if n := len(w.gaps()); n != before {
+			t.Errorf("%d tries though another client has the session", n-before)
+		}
+	})
+}

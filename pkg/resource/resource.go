@@ -26,7 +26,8 @@ func (r Role) Other() Role {
 // SyncState says how far a resource has travelled (api.md, "A resource").
 type SyncState string
 
-// The states. An agent uses Pending and Published only, of its status.
+// The states. At an agent Pending and Published are those of the status, and
+// what has none is Published: nothing waits.
 const (
 	Pending   SyncState = "pending"   // stored here, not yet taken by the broker
 	Published SyncState = "published" // taken by the broker

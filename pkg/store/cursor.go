@@ -17,6 +17,7 @@ const (
 // cursor is a list with more pages to come.
 type cursor struct {
 	id    string
+	of    ListOptions // of its first page
 	born  time.Time
 	lapse *time.Timer
 	done  bool // its last page was read
@@ -37,8 +38,8 @@ func (cs *cursors) init() { cs.open = make(map[string]*cursor) }
 
 // add opens a cursor, which owns the snapshot from then on unless there is an
 // error.
-func (cs *cursors) add(snap *snapshot) (id string, err error) {
-	c := &cursor{id: rand.Text(), born: time.Now(), snapshot: snap}
+func (cs *cursors) add(snap *snapshot, of ListOptions) (id string, err error) {
+	c := &cursor{id: rand.Text(), of: of, born: time.Now(), snapshot: snap}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.closed {

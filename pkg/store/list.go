@@ -13,9 +13,10 @@ type ListOptions struct {
 	Cluster  string
 	Source   string
 	Match    func(*Meta) bool     // must be quick; nil = all
+	Matches  string               // names what Match does; "" = nothing
 	Order    func(a, b *Meta) int // total; nil = by data type, cluster, source and id
 	Limit    int                  // of records on the page; 0 = no limit
-	Continue string               // from the page before; the other fields but Limit are then those of the first page
+	Continue string               // from the page before; what else selects may then be left out, and must not differ
 }
 
 // Page is a part of a list.
@@ -53,7 +54,7 @@ func (s *Store) firstPage(o ListOptions) (*Page, error) {
 		snap.close()
 		return p, err
 	}
-	id, err := s.cursors.add(snap)
+	id, err := s.cursors.add(snap, o)
 	if err != nil {
 		snap.close()
 		return nil, err
@@ -70,6 +71,9 @@ func (s *Store) nextPage(o ListOptions) (*Page, error) {
 	c, err := s.cursors.use(id)
 	if err != nil {
 		return nil, err
+	}
+	if !o.continues(&c.of) {
+		return nil, resource.Errorf(resource.InvalidArgument, "the continue token is of a list with other filters: give the same ones, or none beside it")
 	}
 	p, next, err := c.page(from, o.Limit)
 	if err != nil {
@@ -106,6 +110,14 @@ func (o *ListOptions) selectsGroup(g resource.Group) bool {
 	return (o.DataType == "" || o.DataType == g.DataType) &&
 		(o.Cluster == "" || o.Cluster == g.Cluster) &&
 		(o.Source == "" || o.Source == g.Source)
+}
+
+// continues tells whether o asks for nothing else than the first page's options.
+func (o *ListOptions) continues(first *ListOptions) bool {
+	return (o.DataType == "" || o.DataType == first.DataType) &&
+		(o.Cluster == "" || o.Cluster == first.Cluster) &&
+		(o.Source == "" || o.Source == first.Source) &&
+		(o.Matches == "" || o.Matches == first.Matches)
 }
 
 func (o *ListOptions) selects(m *Meta) bool {

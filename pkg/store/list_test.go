@@ -135,6 +135,27 @@ func TestAllPagesAreOneSnapshot(t *testing.T) {
 	}
 }
 
+func TestAContinueTokenGoesWithItsFilters(t *testing.T) {
+	s := open(t, t.TempDir())
+	fillTen(t, s)
+	first := store.ListOptions{DataType: dataType, Matches: "all", Match: func(*store.Meta) bool { return true }, Limit: 2}
+	next := list(t, s, first).Continue
+	for name, o := range map[string]store.ListOptions{
+		"another data type": {DataType: "a.v1.b"}, "another match": {DataType: dataType, Matches: "none"},
+		"a cluster": {DataType: dataType, Cluster: "c1"}, "a source": {Source: "s1"},
+	} {
+		o.Continue = next
+		if _, err := s.List(o); resource.CodeOf(err) != resource.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	first.Continue = next
+	list(t, s, first)
+	if p := list(t, s, store.ListOptions{Continue: next, Limit: 100}); len(p.Records) != 8 {
+		t.Errorf("%d records follow, want 8", len(p.Records))
+	}
+}
+
 func TestAContinueTokenThatMeansNothingIsExpired(t *testing.T) {
 	s := open(t, t.TempDir())
 	fillTen(t, s)

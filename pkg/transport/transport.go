@@ -27,6 +27,9 @@ type Driver interface {
 	// say what to do about them and hold no credentials. It gives up when ctx
 	// ends or after the driver's own dial timeout.
 	Dial(ctx context.Context) (Session, error)
+
+	// Broker is the address that Dial tries now or next, without credentials.
+	Broker() string
 }
 
 // Session is one connection, from connect to its end. All methods may be

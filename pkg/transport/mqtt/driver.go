@@ -65,6 +65,7 @@ func (d *Driver) Dial(ctx context.Context) (transport.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.options.DialTimeout)
 	defer cancel()
 	broker := d.broker()
+	d.options.Log.Debug("connecting", "broker", broker.String())
 	s, err := d.open(ctx, broker)
 	if err == nil {
 		return s, nil
@@ -75,6 +76,9 @@ func (d *Driver) Dial(ctx context.Context) (transport.Session, error) {
 	}
 	return nil, fmt.Errorf("connect to broker %s: %w", broker, err)
 }
+
+// Broker is part of the contract, transport.Driver.
+func (d *Driver) Broker() string { return d.broker().String() }
 
 func (d *Driver) broker() address {
 	d.mu.Lock()

@@ -18,6 +18,7 @@ func (s *session) Subscribe(ctx context.Context) error {
 	if err := s.subscribe(ctx, wanted); err != nil {
 		return err
 	}
+	d.options.Log.Debug("subscribed", "filters", wanted, "resumed", s.resumed)
 	if !s.resumed {
 		d.setSubscribed(wanted...)
 		return nil
