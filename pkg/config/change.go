@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -10,18 +11,9 @@ import (
 // restart (docs/api.md, Configuration, hot reload).
 func Immutable(old, new *Config) error {
 	var changes []string
-	for _, key := range []struct{ name, old, new string }{
-		{"role", string(old.Role), string(new.Role)},
-		{"id", old.ID, new.ID},
-		{"cluster", old.Cluster, new.Cluster},
-		{"state.dir", old.State.Dir, new.State.Dir},
-		{"state.sync", fmt.Sprint(old.State.Sync), fmt.Sprint(new.State.Sync)},
-		{"api.socket", old.API.Socket, new.API.Socket},
-		{"api.socketMode", old.API.SocketMode.String(), new.API.SocketMode.String()},
-		{"log.format", old.Log.Format, new.Log.Format},
-	} {
-		if key.old != key.new {
-			changes = append(changes, fmt.Sprintf("%s (%q, not %q)", key.name, key.old, key.new))
+	for i, was := range old.fixed() {
+		if now := new.fixed()[i]; was.value != now.value {
+			changes = append(changes, fmt.Sprintf("%s (%s, not %s)", was.key, was.value, now.value))
 		}
 	}
 	if changes == nil {
@@ -29,6 +21,20 @@ func Immutable(old, new *Config) error {
 	}
 	return fmt.Errorf("%s: cannot change while the sidecar runs: %s: put it back, or restart the sidecar",
 		new.path, strings.Join(changes, ", "))
+}
+
+// fixed are the keys that cannot change, with their values as a file has them.
+func (c *Config) fixed() []struct{ key, value string } {
+	return []struct{ key, value string }{
+		{"role", strconv.Quote(string(c.Role))},
+		{"id", strconv.Quote(c.ID)},
+		{"cluster", strconv.Quote(c.Cluster)},
+		{"state.dir", strconv.Quote(c.State.Dir)},
+		{"state.sync", strconv.FormatBool(c.State.Sync)},
+		{"api.socket", strconv.Quote(c.API.Socket)},
+		{"api.socketMode", fmt.Sprintf("\"%04o\"", c.API.SocketMode.Perm())},
+		{"log.format", strconv.Quote(c.Log.Format)},
+	}
 }
 
 // NeedsReconnect tells whether the connection must be made anew: another

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,15 @@ api: {socket: /other}
 		`cluster ("", not "cluster1"), state.dir ("/var/lib/sidecar/hub1", not "/var/lib/sidecar/agent1"), ` +
 		`api.socket ("/run/sidecar/sidecar.sock", not "/other"): put it back, or restart the sidecar`
 	if err := config.Immutable(old, next); err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+}
+
+// Values are told as a file has them.
+func TestImmutableShowsWhatIsWritten(t *testing.T) {
+	next := load(t, minimal+"state: {sync: false}\napi: {socketMode: \"0600\"}\nlog: {format: json}\n")
+	const want = `state.sync (true, not false), api.socketMode ("0660", not "0600"), log.format ("text", not "json"): put it back`
+	if err := config.Immutable(load(t, minimal), next); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("\n got %v\nwant %s", err, want)
 	}
 }

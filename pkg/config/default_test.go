@@ -195,3 +195,19 @@ log: {level: debug, format: json}
 	}
 	checkFields(t, got, want)
 }
+
+func TestSizesAreQuantities(t *testing.T) {
+	for text, want := range map[string]int64{
+		"1Mi": 1 << 20, "1.5Mi": 3 << 19, "0.5": 1, "1500m": 2, "1e3": 1000, "2.5k": 2500, "0": 0, "262144": 262144,
+	} {
+		c := load(t, minimal+"limits: {maxResourceBytes: "+text+"}\n")
+		if got := c.Limits.MaxResourceBytes; got != want {
+			t.Errorf("%s is %d bytes, want %d", text, got, want)
+		}
+	}
+	for _, text := range []string{"-1", "-0.5", "1MB", "1Gi", "9e99", "268435455.5"} {
+		if _, err := config.Parse("c.yaml", []byte(minimal+"limits: {maxResourceBytes: "+text+"}\n")); err == nil {
+			t.Errorf("%s is taken", text)
+		}
+	}
+}

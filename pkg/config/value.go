@@ -125,15 +125,15 @@ func factor(n *node) (float64, error) {
 	return value, err
 }
 
-// size is a number of bytes as a Kubernetes quantity, from 0 to high.
+// size is a number of bytes as a Kubernetes quantity, from 0 to high. What is no
+// whole number is rounded up.
 func size(high int64) func(*node) (int64, error) {
 	const longest = 32 // digits that make no sense cost quantity's parser dear
+	most := quantity.NewQuantity(high, quantity.BinarySI)
 	return func(n *node) (int64, error) {
 		if len(n.text) <= longest {
-			if q, err := quantity.ParseQuantity(n.text); err == nil {
-				if value, exact := q.AsInt64(); exact && value >= 0 && value <= high {
-					return value, nil
-				}
+			if q, err := quantity.ParseQuantity(n.text); err == nil && q.Sign() >= 0 && q.Cmp(*most) <= 0 {
+				return q.Value(), nil
 			}
 		}
 		return 0, fmt.Errorf("must be a size from 0 to %d bytes, such as 512Ki or 1Mi, not %s", high, show(n))

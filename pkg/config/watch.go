@@ -75,7 +75,7 @@ func (w *Watcher) Run(ctx context.Context, apply func(*Config) error) error {
 	defer settle.stop()
 
 	folders.follow(slices.Values(w.current.Files()))
-	w.reload(apply)
+	w.reload(apply, false)
 	follow := func() {
 		if folders.follow(maps.Keys(w.seen)) {
 			settle.touch(time.Now()) // a change there went unseen until now
@@ -97,7 +97,7 @@ func (w *Watcher) Run(ctx context.Context, apply func(*Config) error) error {
 			w.check(apply)
 			follow()
 		case <-w.asked:
-			w.reload(apply)
+			w.reload(apply, true)
 			follow()
 		}
 	}
@@ -106,33 +106,42 @@ func (w *Watcher) Run(ctx context.Context, apply func(*Config) error) error {
 // check reloads if a file holds something else than at the last attempt.
 func (w *Watcher) check(apply func(*Config) error) {
 	if w.seen.changed() {
-		w.reload(apply)
+		w.reload(apply, false)
 	}
 }
 
-// reload takes over the whole configuration, or nothing of it.
-func (w *Watcher) reload(apply func(*Config) error) {
+// reload takes over the whole configuration, or nothing of it. Who has asked for
+// it is told even that nothing differs.
+func (w *Watcher) reload(apply func(*Config) error, asked bool) {
 	next, seen, err := load(w.path)
 	w.seen = seen
+	changed, reconnect := false, false
 	if err == nil {
-		err = w.take(next, apply)
+		reconnect = NeedsReconnect(w.current, next)
+		changed, err = w.take(next, apply)
 	}
-	if err != nil {
+	switch refused := w.Status().Error != ""; {
+	case err != nil:
 		w.log.Error("configuration refused, the last good one stays in effect", "file", w.path, "error", err)
+	case changed:
+		w.log.Info("configuration reloaded", "file", w.path, "reconnect", reconnect)
+	case refused:
+		w.log.Info("configuration is valid again, and the one in effect", "file", w.path)
+	case asked:
+		w.log.Info("configuration read again, nothing has changed", "file", w.path)
 	}
 	w.record(err)
 }
 
-// take puts next into effect, if anything differs.
-func (w *Watcher) take(next *Config, apply func(*Config) error) error {
-	if !sameEffect(w.current, next) {
+// take puts next into effect, and tells whether anything differs.
+func (w *Watcher) take(next *Config, apply func(*Config) error) (changed bool, err error) {
+	if changed = !sameEffect(w.current, next); changed {
 		if err := Immutable(w.current, next); err != nil {
-			return err
+			return false, err
 		}
 		if err := apply(next); err != nil {
-			return err
+			return false, err
 		}
-		w.log.Info("configuration reloaded", "file", w.path, "reconnect", NeedsReconnect(w.current, next))
 	}
 	if !slices.Equal(w.current.Warnings, next.Warnings) {
 		for _, warning := range next.Warnings {
@@ -140,7 +149,7 @@ func (w *Watcher) take(next *Config, apply func(*Config) error) error {
 		}
 	}
 	w.current = next
-	return nil
+	return changed, nil
 }
 
 // record sets the status after an attempt.

@@ -117,6 +117,13 @@ func TestInvalidThenValid(t *testing.T) {
 	if len(w.all()) != 0 {
 		t.Errorf("applied %d times, with nothing changed", len(w.all()))
 	}
+	if n := strings.Count(w.log.String(), "configuration is valid again"); n != 1 {
+		t.Errorf("told %d times that it is valid again: %s", n, w.log)
+	}
+	w.Reload()
+	eventually(t, "word that nothing has changed", func() bool {
+		return strings.Contains(w.log.String(), "configuration read again, nothing has changed")
+	})
 	if strings.Contains(w.log.String(), "hunter2") {
 		t.Error("the log holds a value")
 	}
