@@ -1,4 +1,5 @@
-# A static binary in an empty image. RELEASE is what `sidecar version` says.
+# A static binary in an empty image. RELEASE and COMMIT are what `sidecar version`
+# says: docker build --build-arg RELEASE=v1.2.3 --build-arg COMMIT=$(git rev-parse HEAD) .
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -7,7 +8,8 @@ COPY cmd cmd
 COPY pkg pkg
 COPY testbroker testbroker
 ARG RELEASE=dev
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=${RELEASE}" -o /sidecar ./cmd/sidecar
+ARG COMMIT=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=${RELEASE} -X main.commit=${COMMIT}" -o /sidecar ./cmd/sidecar
 
 FROM scratch
 # For brokers whose certificate a public CA has signed.

@@ -3,7 +3,8 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/sidecar
 RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS := -s -w -X main.release=$(RELEASE)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.release=$(RELEASE) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 MODULES := test/interop/harness test/interop/devices test/interop/sdk12 test/interop/sdk015 bench
 

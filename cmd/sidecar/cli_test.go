@@ -154,7 +154,7 @@ func TestPutRefuses(t *testing.T) {
 		"a: 1\n---\nb: 2\n":        "2 documents",
 		"a: 1\na: 2\n":             "neither JSON nor YAML",
 		"{":                        "neither JSON nor YAML",
-		`{"spec":1,"id":"dev-2"}`:  "dev-2",
+		`{"spec":1,"id":"dev-2"}`:  "it is dev-2, not " + devices + " dev-1 on cluster1",
 		`{"spec":1,"version":"x"}`: "whole resource",
 	} {
 		put("-f", s.file(file)).want(1, want)
@@ -167,6 +167,9 @@ func TestPutRefuses(t *testing.T) {
 	put("-f", s.file("1"), "--version", "2147483648").want(2, "--version")
 	put("-f", s.file("1"), "--wait", "gone").want(2, "--wait")
 	put("-f", s.file("1"), "--wait", "observed", "--timeout", "0s").want(2, "--timeout")
+	put("-f", s.file("1"), "--wait", "observed", "--timeout", "11m").want(2, "--timeout")
+	put("-f", s.file("1"), "--timeout", "5s").want(2, "--wait")
+	put("-f", s.file("1"), "--content-type", "text").want(2, "--content-type")
 }
 
 func TestSetStatus(t *testing.T) {
@@ -205,7 +208,7 @@ func TestGetReadsEveryPage(t *testing.T) {
 		t.Errorf("%d items, continue %q, %v", len(list.Items), list.Continue, err)
 	}
 	s.run("get", devices, "cluster1", "dev-1", "--state", "pending").want(2, "--state")
-	s.run("get", devices, "--state", "lost").want(1, "pending, published")
+	s.run("get", devices, "--state", "lost").want(2, "pending, published")
 }
 
 func TestDeleteOfACluster(t *testing.T) {
@@ -288,7 +291,7 @@ func TestDLQ(t *testing.T) {
 	s.run("dlq", "drop", "--all").want(0, "1 dropped")
 	s.run("dlq", "list").want(0, "nothing")
 	s.run("dlq", "list", "--queue", "none").want(1, "no queue")
-	s.run("dlq").want(2, "subcommand")
+	s.run("dlq").want(2, "a subcommand is missing: drop, list, retry, show")
 	s.run("dlq", "drop").want(2, "--all")
 	s.run("dlq", "retry", "x", "--all").want(2, "--all")
 	s.run("dlq", "retry", "x").want(2, "DATATYPE/CLUSTER/ID")
@@ -322,10 +325,20 @@ func TestWrongUse(t *testing.T) {
 	s := newShell(t, resource.Source)
 	for _, args := range [][]string{
 		{"bogus"}, {"get"}, {"get", "x"}, {"get", devices, "A"}, {"get", devices, "a", "."}, {"get", devices, "a", "b", "c"},
-		{"status", "x"}, {"status", "--bogus"}, {"status", "-o", "xml"}, {"config"}, {"watch", "x"}, {"ready", "x"},
+		{"status", "x"}, {"status", "--bogus"}, {"status", "-o", "xml"}, {"config"}, {"completion"}, {"version", "x"}, {"watch", "x"}, {"ready", "x"},
 	} {
 		s.run(args...).want(2, "--help'")
 	}
+}
+
+func TestVersion(t *testing.T) {
+	s := newShell(t, resource.Source)
+	s.run("version").want(0, "sidecar ", "\ncommit  ", "\ngo      go1")
+	s.run("version", "-o", "json").want(0, `"version": "`, `"commit": "`, `"go": "go1`, `"platform": "linux/`)
+	s.run("version", "-o", "yaml").want(0, "commit: ")
+	defer func(was string) { commit = was }(commit)
+	commit = "0123abc"
+	s.run("version").want(0, "commit  0123abc\n")
 }
 
 func TestTheSocketIsTheEnvironmentsByDefault(t *testing.T) {
@@ -351,6 +364,9 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	}
 }
 
+// noFiles is cobra's word to the shell that there are no files to offer.
+const noFiles = ":4\n"
+
 func TestCompletion(t *testing.T) {
 	s := newShell(t, resource.Source)
 	s.run("put", devices, "cluster1", "dev-1", "-f", s.file("1")).want(0)
@@ -360,8 +376,18 @@ func TestCompletion(t *testing.T) {
 	}{
 		{[]string{"get", ""}, devices}, {[]string{"get", devices, ""}, "cluster1"}, {[]string{"delete", devices, "cluster1", ""}, "dev-1"},
 		{[]string{"watch", devices, ""}, "cluster1"}, {[]string{"requeue", ""}, "resources"}, {[]string{"get", devices, "--state", ""}, "observed"},
+		{[]string{"ready", "--exclude", ""}, "subscribed"}, {[]string{"delete", "--cluster", ""}, "cluster1"},
+		{[]string{"resync", "--cluster", ""}, "cluster1"}, {[]string{"get", devices, "--source", ""}, "hub1"},
 	} {
-		s.run(append([]string{"__complete"}, test.args...)...).want(0, test.want)
+		s.run(append([]string{"__complete"}, test.args...)...).want(0, test.want, noFiles)
+	}
+	for _, args := range [][]string{{"ready", "--wait", ""}, {"put", "--version", ""}, {"broker", "--listen", ""}, {"demo", ""}, {"version", ""}} {
+		s.run(append([]string{"__complete"}, args...)...).want(0, noFiles)
+	}
+	for _, args := range [][]string{{"put", "-f", ""}, {"config", "check", ""}, {"--socket", ""}} {
+		if out := s.run(append([]string{"__complete"}, args...)...).want(0).out; strings.Contains(out, noFiles) {
+			t.Errorf("%v completes no files: %s", args, out)
+		}
 	}
 	gone := &shell{t: t, socket: apitest.Socket(t)}
 	gone.run("__complete", "get", "").want(0)

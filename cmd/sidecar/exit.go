@@ -27,12 +27,23 @@ func prepare(cmd *cobra.Command) *cobra.Command {
 	case run != nil:
 		cmd.RunE = func(cmd *cobra.Command, args []string) error { return classify(run(cmd, args)) }
 	case cmd.HasSubCommands():
-		cmd.RunE = func(*cobra.Command, []string) error { return usagef("a subcommand is missing") }
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			return usagef("a subcommand is missing: %s", subcommands(cmd))
+		}
 	}
+	completeNoFiles(cmd)
 	for _, sub := range cmd.Commands() {
 		prepare(sub)
 	}
 	return cmd
+}
+
+func subcommands(cmd *cobra.Command) string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return strings.Join(names, ", ")
 }
 
 // classify marks the errors of a command's run.

@@ -123,7 +123,7 @@ func parseResource(document json.RawMessage, key resource.Key) (req resource.Put
 		return req, true, fmt.Errorf("it looks like a whole resource, but: %w", err)
 	}
 	if !fits(res.Key, key) {
-		return req, true, fmt.Errorf("it is the resource %s, not %s", res.Key, key)
+		return req, true, fmt.Errorf("it is %s, not %s", identity(res.Key), identity(key))
 	}
 	req = resource.PutRequest{Key: key, Metadata: res.Metadata, Version: res.Version}
 	req.Spec = resource.Payload{Data: res.Spec, ContentType: resource.JSONContentType}
@@ -131,6 +131,19 @@ func parseResource(document json.RawMessage, key resource.Key) (req resource.Put
 		req.Spec = resource.Payload{Data: res.SpecBase64, ContentType: res.ContentType}
 	}
 	return req, true, nil
+}
+
+// identity is as much of a key as is given, in words.
+func identity(key resource.Key) string {
+	var said []string
+	for _, part := range []struct{ word, name string }{
+		{"", string(key.DataType)}, {"", key.ID}, {"on ", key.Cluster}, {"of source ", key.Source},
+	} {
+		if part.name != "" {
+			said = append(said, part.word+part.name)
+		}
+	}
+	return strings.Join(said, " ")
 }
 
 // fits tells whether what is given of a key is that of the other.

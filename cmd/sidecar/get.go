@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +13,9 @@ import (
 // pageSize is how many resources are asked for at a time.
 const pageSize = 500
 
+// states are those of a resource (docs/api.md, "A resource").
+var states = []string{string(resource.Pending), string(resource.Published), string(resource.Observed), string(resource.Deleting)}
+
 func newGetCommand(a *cli) *cobra.Command {
 	var source, state string
 	cmd := &cobra.Command{
@@ -19,7 +24,7 @@ func newGetCommand(a *cli) *cobra.Command {
 		Long: `Show the resources of a data type, of one cluster, or one resource.
 
 STATE is pending (not yet with the broker), published, observed (a status for
-this version came back) or deleting; STATUS is the version that the status is
+this version came back) or deleting; at an agent it is that of the status. STATUS is the version that the status is
 about.`,
 		Example: `  sidecar get com.example.fleet.v1alpha1.devices
   sidecar get com.example.fleet.v1alpha1.devices cluster1 --state pending
@@ -31,6 +36,8 @@ about.`,
 			switch {
 			case err != nil:
 				return err
+			case state != "" && !slices.Contains(states, state):
+				return usagef("--state %q is not one of %s", state, strings.Join(states, ", "))
 			case len(args) == 3 && state != "":
 				return usagef("--state is for lists, not for one resource")
 			case len(args) == 3:
@@ -43,7 +50,7 @@ about.`,
 	}
 	sourceFlag(cmd, &source)
 	cmd.Flags().StringVar(&state, "state", "", "only those that are pending, published, observed or deleting")
-	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"pending", "published", "observed", "deleting"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(states, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -99,14 +99,7 @@ func cells(res *resource.Resource, wide bool) []string {
 	return append(row, res.Revision.String(), age(res.Sync.PublishedAt), age(res.Sync.ObservedAt), orDash(res.Sync.Error))
 }
 
-// stateOf is the sync state, but a deletion matters more: at an agent the state
-// speaks of the status only.
-func stateOf(res *resource.Resource) string {
-	if res.DeletionTimestamp != nil {
-		return string(resource.Deleting)
-	}
-	return orDash(string(res.Sync.State))
-}
+func stateOf(res *resource.Resource) string { return orDash(string(res.Sync.State)) }
 
 // statusOf says which version the status is about.
 func statusOf(res *resource.Resource) string {

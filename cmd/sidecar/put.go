@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"mime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -84,6 +86,8 @@ func (a *cli) putRequest(key resource.Key, f *putFlags) (req resource.PutRequest
 	switch {
 	case f.file == "-" && f.metadata == "-":
 		return req, usagef("only one of -f and --metadata can be standard input")
+	case f.contentType != "" && !isMediaType(f.contentType):
+		return req, usagef("--content-type %q is not a media type such as application/octet-stream", f.contentType)
 	case f.version < 0 || f.version > resource.MaxVersion:
 		return req, usagef("--version must be from 1 to %d", resource.MaxVersion)
 	}
@@ -98,6 +102,11 @@ func (a *cli) putRequest(key resource.Key, f *putFlags) (req resource.PutRequest
 	}
 	req.Metadata, err = a.readObject(f.metadata)
 	return req, err
+}
+
+func isMediaType(text string) bool {
+	media, _, err := mime.ParseMediaType(text)
+	return err == nil && strings.Contains(media, "/")
 }
 
 func (a *cli) readSpec(key resource.Key, f *putFlags) (resource.PutRequest, error) {

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pillion-dev/pillion/pkg/localapi/client"
+	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
 const (
@@ -43,6 +48,7 @@ the store.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&exclude, "exclude", nil, "checks that do not count; repeats, or takes commas")
+	_ = cmd.RegisterFlagCompletionFunc("exclude", cobra.FixedCompletions([]string{"broker", "subscribed", "store", "resync"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().DurationVar(&wait, "wait", 0, "keep trying for that long")
 	return cmd
 }
@@ -69,4 +75,29 @@ func tryReady(ctx context.Context, c *client.Client, exclude []string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	return c.Ready(ctx, exclude...)
+}
+
+// notStarted tells whether nobody listens there.
+func notStarted(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// waitLive waits for a sidecar that has not started yet, and says so once. It
+// returns nil too when ctx ends.
+func (a *cli) waitLive(ctx context.Context, c *client.Client) error {
+	for told := false; ; told = true {
+		err := c.Live(ctx)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return nil
+		case resource.CodeOf(err) != resource.Unavailable || !notStarted(err):
+			return err
+		case !told:
+			fmt.Fprintf(a.errOut, "sidecar: %s; waiting for it\n", oneLine(err.Error()))
+		}
+		select {
+		case <-time.After(readyPoll):
+		case <-ctx.Done():
+		}
+	}
 }

@@ -52,7 +52,13 @@ Exit codes: 0 done, 1 failed, 2 wrong use.`,
 		root.AddCommand(prepare(newCommand()))
 	}
 	for _, newCommand := range clientCommands {
-		root.AddCommand(prepare(newCommand(c)))
+		root.AddCommand(prepare(c.completeFlags(newCommand(c))))
+	}
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			prepare(cmd)
+		}
 	}
 	return root
 }

@@ -22,8 +22,9 @@ shutdownGrace, and exits 0; a second signal ends it at once.
 
 FILE and every file that it names are watched: what changes is in effect
 within seconds, without a restart. SIGHUP reads them at once.`,
-		Example: "  sidecar run --config /etc/sidecar/config.yaml",
-		Args:    cobra.NoArgs,
+		Example:           "  sidecar run --config /etc/sidecar/config.yaml",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := config.Load(path)
 			if err != nil {

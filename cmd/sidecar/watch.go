@@ -22,9 +22,9 @@ On a terminal it is one table whose rows change in place; if they are too many,
 those that have changed last. With another output, or none to look at, there is
 a line for each change.
 
-A connection that breaks is made again, and nothing is missed: if that is no
-longer possible, a line RESTARTED says that what follows, up to SYNCED, is all
-that there is.
+A sidecar that is not there yet is waited for. A connection that breaks is made
+again, and nothing is missed: if that is no longer possible, a line RESTARTED
+says that what follows, up to SYNCED, is all that there is.
 
 With -o json each event is one line, with -o yaml one document.`,
 		Example: `  sidecar watch
@@ -43,14 +43,13 @@ With -o json each event is one line, with -o yaml one document.`,
 	return cmd
 }
 
-// watch fails if the sidecar is not there to begin with; that it goes away
-// later is what a watch is prepared for.
+// watch waits for a sidecar that is not there, to begin with as later on.
 func (a *cli) watch(ctx context.Context, req resource.WatchRequest) error {
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	c := a.client()
 	defer c.Close()
-	if err := c.Live(ctx); err != nil {
+	if err := a.waitLive(ctx, c); err != nil || ctx.Err() != nil {
 		return err
 	}
 	if t := a.live(); t != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pillion-dev/pillion/pkg/localapi"
 	"github.com/pillion-dev/pillion/pkg/localapi/apitest"
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -94,7 +95,27 @@ func TestWatchShowsChanges(t *testing.T) {
 	out.shows(t, "DELETED")
 }
 
-func TestWatchFailsWithoutASidecar(t *testing.T) {
+func TestWatchWaitsForASidecarThatIsNotThereYet(t *testing.T) {
 	s := &shell{t: t, socket: apitest.Socket(t)}
-	s.run("watch").want(1, "is the sidecar running?")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out, errOut := &screen{}, &screen{}
+	ended := make(chan int, 1)
+	go func() { ended <- Main(ctx, []string{"--socket", s.socket, "watch"}, nil, out, errOut) }()
+	errOut.shows(t, "is the sidecar running?")
+	t.Cleanup(apitest.ServeAt(t, localapi.Options{Backend: apitest.New(resource.Source)}, s.socket))
+	out.shows(t, "SYNCED")
+	cancel()
+	if code := <-ended; code != 0 || strings.Count(errOut.String(), "\n") != 1 {
+		t.Errorf("exit code %d: %s", code, errOut)
+	}
+}
+
+// Who interrupts the wait has not failed.
+func TestWatchThatFindsNoSidecarIsInterrupted(t *testing.T) {
+	s := &shell{t: t, socket: apitest.Socket(t)}
+	_, stop := s.watch()
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
 }
