@@ -114,7 +114,7 @@ func (m *metrics) dropped(d transport.Delivery, why string) {
 		attrs = append(attrs, "error", d.Err)
 	}
 	if d.Event != nil {
-		attrs = append(attrs, "sender", d.Event.Source, "type", d.Event.Type.String(), "id", d.Event.ResourceID)
+		attrs = append(attrs, "sender", d.Event.Source, "type", d.Event.Type.String(), "resourceID", d.Event.ResourceID)
 	}
 	m.log.Log(context.Background(), level, "dropped an event", attrs...)
 }

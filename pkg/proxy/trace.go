@@ -24,7 +24,7 @@ func about(e *event.Event) []any {
 		fields = append(fields, "source", e.OriginalSource)
 	}
 	if e.ResourceID != "" {
-		fields = append(fields, "id", e.ResourceID, "version", e.ResourceVersion, "deleting", e.DeletionTimestamp != nil)
+		fields = append(fields, "resourceID", e.ResourceID, "version", e.ResourceVersion, "deleting", e.DeletionTimestamp != nil)
 	}
 	return fields
 }
