@@ -45,17 +45,6 @@ func TestOrderlyEnd(t *testing.T) {
 	}
 }
 
-// TestEndWithoutBroker: an end does not wait for a broker that is not there.
-func TestEndWithoutBroker(t *testing.T) {
-	t.Parallel()
-	s := newSidecar(t, resource.Source, freeAddr(t), nil)
-	s.start(t)
-	newSourceApp(s.api).put(context.Background(), "dev-0")
-	if took := s.terminate(t); took > 2*time.Second {
-		t.Errorf("it took %s to end", took)
-	}
-}
-
 // TestEndDuringCalls: long polls and watches do not hold up the end.
 func TestEndDuringCalls(t *testing.T) {
 	t.Parallel()
