@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,15 +77,20 @@ func tryReady(ctx context.Context, c *client.Client, exclude []string) error {
 	return c.Ready(ctx, exclude...)
 }
 
-// waitLive waits until the sidecar answers, and says so once. It returns nil too
-// when ctx ends. A socket that this user may not open does not become another.
+// notStarted tells whether nobody listens there.
+func notStarted(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// waitLive waits for a sidecar that has not started yet, and says so once. It
+// returns nil too when ctx ends.
 func (a *cli) waitLive(ctx context.Context, c *client.Client) error {
 	for told := false; ; told = true {
 		err := c.Live(ctx)
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return nil
-		case resource.CodeOf(err) != resource.Unavailable || errors.Is(err, fs.ErrPermission):
+		case resource.CodeOf(err) != resource.Unavailable || !notStarted(err):
 			return err
 		case !told:
 			fmt.Fprintf(a.errOut, "sidecar: %s; waiting for it\n", oneLine(err.Error()))
