@@ -218,3 +218,22 @@ func TestEventWithoutTimeIsOfNow(t *testing.T) {
 		}
 	})
 }
+
+// What cannot be read is not gone: a watch must not say SYNCED without it.
+func TestWatchThatCannotReadEnds(t *testing.T) {
+	engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+		put(`{}`)
+		if err := s.store.Close(); err != nil { // stands for any read that fails
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		err := s.Watch(ctx, resource.WatchRequest{}, func(events []resource.WatchEvent) error {
+			t.Errorf("told %+v", events)
+			return nil
+		})
+		if resource.CodeOf(err) != resource.Unavailable {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+}

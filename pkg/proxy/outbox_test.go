@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
 )
 
 func testOutbox() *outbox { return newOutbox(func(k resource.Key) string { return k.Cluster }) }
@@ -190,6 +191,44 @@ func TestOutboxLosesNothing(t *testing.T) {
 		}
 		if !o.idle() || len(o.parcels) != 0 {
 			t.Errorf("%d parcels remain", len(o.parcels))
+		}
+	})
+}
+
+// A peer that was heard is not unheard by the word of an answer to it that had
+// begun before.
+func TestHeardDoesNotGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, key, began := testOutbox(), boxKey("c", 1), time.Now()
+		time.Sleep(time.Second)
+		o.mark(key, reason{}, true)
+		s, _ := o.next(context.Background(), 5)
+		time.Sleep(time.Second)
+		o.heard("c", time.Now())
+		o.heard("c", began)
+		o.unheard(s)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, ok := o.next(ctx, 5); !ok {
+			t.Error("it waits for a peer that was heard since")
+		}
+	})
+}
+
+// What has no record any more waits for nobody, and is not the oldest.
+func TestForgottenKeysLeaveTheOutbox(t *testing.T) {
+	engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+		key := put(`{}`)
+		next, _ := s.outbox.next(context.Background(), 5)
+		s.outbox.unheard(next)
+		update(t, s, func(tx *store.Tx) { tx.Remove(key) })
+		if oldest := s.outbox.oldest(); !oldest.IsZero() || len(s.outbox.parcels) != 0 || len(s.outbox.lanes["c"].parked) != 0 {
+			t.Errorf("%d parcels, %d parked, the oldest of %v", len(s.outbox.parcels), len(s.outbox.lanes["c"].parked), oldest)
+		}
+		s.outbox.after(key, reason{}, time.Now().Add(time.Hour))
+		s.outbox.forget(key)
+		if len(s.outbox.parcels) != 0 || len(s.outbox.waiting) != 0 {
+			t.Errorf("%d parcels, %d of them wait for a time", len(s.outbox.parcels), len(s.outbox.waiting))
 		}
 	})
 }

@@ -16,15 +16,16 @@ const (
 	fileName    = "sidecar.db"
 	lockTimeout = time.Second
 
-	// mmapSize is address space, not memory. A file that outgrows it makes the
-	// committer wait for all readers, cursors too.
-	mmapSize = 1 << 30
 	// pageSize is the same on all machines: those with larger pages of memory
 	// would write them whole for every small change.
 	pageSize = 4096
 	// growStep is by how much the file grows when it is full; its end is a hole.
 	growStep = 2 << 20
 )
+
+// mmapSize is address space, not memory. A file that outgrows it makes the
+// committer wait for all readers, cursors too. Only tests change it.
+var mmapSize = 1 << 30
 
 func filePath(dir string) string { return filepath.Join(dir, fileName) }
 

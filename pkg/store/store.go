@@ -95,6 +95,7 @@ func newStore(o Options) *Store {
 	s.checkpoints.init()
 	s.jobs.init()
 	s.cursors.init()
+	s.resident.init()
 	return s
 }
 
