@@ -115,7 +115,8 @@ func ownerOf(cfg *config.Config) string {
 	return "source " + cfg.ID
 }
 
-// Run serves until ctx ends or a client asks for the shutdown.
+// Run serves until ctx ends or a client asks for the shutdown, or until the
+// store is broken: whoever started the sidecar starts it again then.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("sidecar started", "version", version(), "socket", a.config.Load().API.Socket, "state", a.store.Path())
 	group, ctx := errgroup.WithContext(ctx)
@@ -129,6 +130,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.runPush(ctx) })
 	group.Go(func() error { return watchdog(serving, a.listener.Addr().String(), a.log) })
 	group.Go(func() error { return a.announceEnd(ctx, serving) })
+	group.Go(func() error { return a.watchStore(serving) })
 	group.Go(func() error {
 		defer stopServing()
 		return a.proxy.Run(ctx)
@@ -154,6 +156,16 @@ func (a *App) announceEnd(ctx, serving context.Context) error {
 	notify(daemon.SdNotifyStopping, a.log)
 	a.server.Drain()
 	return nil
+}
+
+// watchStore ends with an error when the store is broken.
+func (a *App) watchStore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-a.store.Broken():
+		return a.store.Err()
+	}
 }
 
 // Reload reads the configuration again.

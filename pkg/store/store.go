@@ -57,6 +57,7 @@ type Store struct {
 	broken  error         // set when the disk can no longer be trusted
 	changed chan struct{} // closed by the next commit with visible changes
 
+	lost  chan struct{} // closed when broken is set
 	ended chan struct{} // closed when the committer has ended
 }
 
@@ -82,6 +83,7 @@ func newStore(o Options) *Store {
 		log:     o.Log,
 		clock:   time.Now,
 		changed: make(chan struct{}),
+		lost:    make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
 	if s.history <= 0 {
@@ -142,13 +144,18 @@ func (s *Store) fileBytes() int64 {
 }
 
 // Err is why commits fail at present: nil again after the next success. While
-// commits fail the store tries again by itself every few seconds. If it asks
-// for a new start, no commit will succeed in this process.
+// commits fail the store tries again by itself every few seconds, unless it is
+// [Store.Broken].
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return cmp.Or(s.broken, s.err)
 }
+
+// Broken is closed when no commit will succeed any more in this process: the
+// disk did not confirm one, so nobody knows what of it is there. Err says why.
+// What was answered is safe, and a new start reads what the disk has.
+func (s *Store) Broken() <-chan struct{} { return s.lost }
 
 // Revision is that of the last visible change that was committed.
 func (s *Store) Revision() resource.Revision {
