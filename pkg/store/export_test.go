@@ -45,6 +45,13 @@ func SetMapping(t *testing.T, size int) {
 	t.Cleanup(func() { mmapSize = before })
 }
 
+// SetFolderSync puts sync in the place of the sync of folders until the end of
+// the test.
+func SetFolderSync(t *testing.T, sync func(*os.File) error) {
+	syncFolder = sync
+	t.Cleanup(func() { syncFolder = (*os.File).Sync })
+}
+
 // SetResident makes the store let its mapping go after so many records.
 func (s *Store) SetResident(records int) {
 	s.resident.mu.Lock()
