@@ -275,13 +275,13 @@ func TestAfterAPowerCutAStoreWithoutSyncNumbersAboveAllItMayHaveGivenOut(t *test
 
 func TestAStoreWithSyncGoesOnAfterAPowerCut(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s := paused(t, dir)
 	start := s.Revision()
 	put(t, s, key("a"), 1, "one")
-	closeStore(t, s)
-	cutPower(t, dir)
+	cut := image(t, dir)
+	cutPowerOf(t, cut)
 
-	s = open(t, dir)
+	s = open(t, cut)
 	if got := s.Revision(); got != start+1 {
 		t.Errorf("revision is %d, want %d", got, start+1)
 	}
