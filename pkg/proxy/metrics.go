@@ -27,7 +27,7 @@ type metrics struct {
 	connected      prometheus.Gauge
 	connections    int
 	peers          peerLabels
-	logs           *rate.Limiter // of dropped events
+	logs           *rate.Limiter // of dropped events, and of those that are held up
 	debugLogs      *rate.Limiter // of those with which nothing is wrong
 }
 

@@ -50,6 +50,7 @@ type parcel struct {
 	again     bool              // marked while flying
 	suspect   bool              // goes alone
 	tries     int               // publishes of the present state that were not confirmed
+	refusals  int               // of the present state in a row, by the broker
 	losses    int               // connections lost while it flew alone
 	onSession bool              // waiting, but ready at once in a new session
 	due       time.Time
@@ -84,11 +85,12 @@ type lane struct {
 
 // shipment is what the sender takes.
 type shipment struct {
-	key    resource.Key
-	flight int
-	why    reason
-	tries  int
-	alone  bool
+	key      resource.Key
+	flight   int
+	why      reason
+	tries    int
+	refusals int
+	alone    bool
 }
 
 func newOutbox(peerOf func(resource.Key) string) *outbox {
@@ -106,7 +108,7 @@ func (o *outbox) mark(key resource.Key, why reason, fresh bool) {
 	p := o.parcel(key)
 	p.why = p.why.or(why)
 	if fresh {
-		p.tries = 0
+		p.tries, p.refusals = 0, 0
 	}
 	if p.since.IsZero() {
 		p.since = time.Now()

@@ -422,3 +422,34 @@ func TestSourceAsksUntilItHasMetSomeone(t *testing.T) {
 		}
 	})
 }
+
+// A broker that refused an event for long, and takes it then, has not been asked
+// in vain for a confirmation.
+func TestRefusalsAreNoUnconfirmedPublishes(t *testing.T) {
+	story(t, resource.Source, func(t *testing.T, s *sidecar) {
+		refusals := 0
+		s.answer(func(e *event.Event) (transport.Receipt, error) {
+			if e.Type.Action == event.ResyncRequest {
+				return transport.Receipt{}, nil
+			}
+			refusals++
+			return transport.Receipt{}, &transport.RejectedError{Reason: 0x87, Message: "not allowed"}
+		})
+		s.put("a", `{}`)
+		time.Sleep(2 * time.Hour)
+		if res := s.get("a"); refusals < 8 || res.Sync.State != resource.Pending || res.Sync.Error == "" {
+			t.Fatalf("%d refusals: %+v", refusals, res.Sync)
+		}
+		s.answer(nil)
+		var sent []*event.Event
+		for end := time.Now().Add(17 * time.Minute); len(sent) == 0 && time.Now().Before(end); sent = s.taken() {
+			time.Sleep(time.Second)
+		}
+		one(t, sent)
+		if res := s.get("a"); res.Sync.State != resource.Published || res.Sync.Error != "" {
+			t.Fatalf("taken: %+v", res.Sync)
+		}
+		time.Sleep(30 * time.Second)
+		one(t, s.taken())
+	})
+}
