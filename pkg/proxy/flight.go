@@ -229,7 +229,7 @@ func (o *outbox) landed(s shipment, then func(*parcel)) {
 	}
 	o.flying--
 	o.alone = false
-	p.state, p.onSession = parked, false
+	p.state, p.onSession, p.settling = parked, false, 0
 	then(p)
 	if p.again {
 		p.again = false

@@ -453,3 +453,38 @@ func TestRefusalsAreNoUnconfirmedPublishes(t *testing.T) {
 		one(t, s.taken())
 	})
 }
+
+// After a restart nobody knows whether the agent has a delete: it is told again
+// soon, and so is one that was forced. Specs wait for the agent's listing.
+func TestDeletesAreRepeatedSoonAfterARestart(t *testing.T) {
+	story(t, resource.Source, func(t *testing.T, s *sidecar) {
+		for _, id := range []string{"deleted", "forced", "kept"} {
+			s.put(id, `{}`)
+		}
+		s.delete("deleted", false)
+		s.delete("forced", true)
+		s.taken()
+		s.cut(false)
+		s.restart()
+		time.Sleep(10 * time.Second)
+		s.up()
+		for range 100 { // until it has connected
+			if time.Sleep(20 * time.Millisecond); s.Status().Connection.State == "connected" {
+				break
+			}
+		}
+		none(t, s.taken())
+		time.Sleep(time.Second)
+		sent := s.taken()
+		if len(sent) != 2 || sent[0].DeletionTimestamp == nil || sent[1].DeletionTimestamp == nil {
+			t.Fatalf("sent %s", describe(sent))
+		}
+		time.Sleep(31 * time.Second)
+		if s.deliver(statusOf("deleted", 1, deletedStatus), statusOf("forced", 1, deletedStatus)); len(s.taken()) != 3 {
+			t.Error("the first repeats of all three were not sent")
+		}
+		s.restart()
+		time.Sleep(2 * time.Second)
+		none(t, s.taken())
+	})
+}

@@ -142,7 +142,7 @@ const leastRate = 16 << 10
 // overdue tells whether an answer should have come by now: within the timeout
 // and the time that all bytes on their way may take, since the packet was
 // written, or since the last answer, for packets and answers come one after the
-// other (docs/transports.md, Connecting). patience is how long that was.
+// other (docs/transports.md, MQTT). patience is how long that was.
 func (s *state) overdue(now time.Time, timeout time.Duration) (patience time.Duration, late bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
