@@ -100,7 +100,9 @@ func (p *Proxy) takeIn(ctx context.Context, batch []transport.Delivery) error {
 }
 
 // known tells whether a drop reason leaves no doubt about who sent the event.
-func known(drop string) bool { return drop == "" || drop == dropStale || drop == dropUnknown }
+func known(drop string) bool {
+	return drop == "" || drop == dropStale || drop == dropUnknown || drop == dropAnotherLife
+}
 
 // screen refuses what needs no look into the store.
 func (p *Proxy) screen(d transport.Delivery) string {
