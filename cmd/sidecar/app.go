@@ -61,7 +61,7 @@ func NewApp(cfg *config.Config, path string) (_ *App, err error) {
 	if a.driver, err = newDriver(cfg, a.log); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Log: a.log}); err != nil {
+	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Forget: notRestored, Log: a.log}); err != nil {
 		return nil, err
 	}
 	if err := a.openEngine(cfg); err != nil {
@@ -106,6 +106,10 @@ func (a *App) openEngine(cfg *config.Config) (err error) {
 	}
 	return err
 }
+
+// notRestored are the settings that a store loses with its memory: the app has to
+// say again that it has declared everything (docs/operations.md, Backup).
+var notRestored = []string{proxy.SyncedSetting}
 
 // ownerOf names whose store it is.
 func ownerOf(cfg *config.Config) string {

@@ -34,7 +34,7 @@
 //
 // Open replays the segments that are not in the file yet. A file that was not
 // closed has at least one, because a segment is there before the file names it;
-// without it the store is taken for an earlier copy of itself. Frames have numbers
+// without it the file is taken for a backup that was restored. Frames have numbers
 // without a gap and checksums: what follows the last whole frame is a commit
 // that was never answered, and is forgotten. Frames that are missing before
 // whole ones are damage, and an error, except in a store without sync after a

@@ -372,8 +372,8 @@ func TestAJournalOfAnotherFileIsRefused(t *testing.T) {
 	}
 }
 
-// A file that was not closed has a journal. Without it the store goes on like an
-// earlier copy, numbers above all that it gave out, and says so.
+// A file that was not closed has a journal. Without it the store goes on like a
+// backup that was restored, with numbers above all that it gave out, and says so.
 func TestAMissingJournalIsNoticed(t *testing.T) {
 	for name, take := range map[string]func(dir string, journal string) error{
 		"removed":            func(_, journal string) error { return os.Remove(journal) },
@@ -384,6 +384,12 @@ func TestAMissingJournalIsNoticed(t *testing.T) {
 			dir := t.TempDir()
 			s := open(t, dir)
 			put(t, s, key("r-0"), 1, "in the file")
+			put(t, s, key("gone"), 1, "x")
+			update(t, s, func(tx *store.Tx) {
+				bury(tx, key("gone"))
+				tx.SetSetting("declared", []byte("all"))
+				tx.SetSetting("other", []byte("kept"))
+			})
 			checkpoint(t, s)
 			s.PauseCheckpoints(t.Cleanup)
 			for i := range 3 {
@@ -395,7 +401,12 @@ func TestAMissingJournalIsNoticed(t *testing.T) {
 				t.Fatal(err)
 			}
 			var log bytes.Buffer
-			again := open(t, left, func(o *store.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+			again := open(t, left, func(o *store.Options) {
+				o.Log, o.Forget = slog.New(slog.NewTextHandler(&log, nil)), []string{"declared"}
+			})
+			if again.Meta(key("gone")) != nil || again.Setting("declared") != nil || string(again.Setting("other")) != "kept" {
+				t.Errorf("it remembers %+v, %q, %q", again.Meta(key("gone")), again.Setting("declared"), again.Setting("other"))
+			}
 			if got := versions(again); !slices.Equal(got, []int64{1}) {
 				t.Errorf("versions are %v, want those of the file", got)
 			}

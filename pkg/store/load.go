@@ -39,7 +39,7 @@ func (s *Store) load() error {
 		return err
 	}
 	if r.lost {
-		s.log.Warn("the journal of the store is missing after an end that was no clean one: its last commits are lost, as if an earlier copy of the file had been put back", "file", s.path)
+		s.forgetPast(r)
 	}
 	if isNew || lossy || r.lost {
 		s.startRevisions(max(st.Head, st.HeadCeiling))

@@ -26,6 +26,7 @@ type Options struct {
 	Sync    bool         // sync on every commit; without it a power cut may take changes back
 	History int          // visible changes kept for watchers; 0 = DefaultHistory
 	Owner   string       // whose store it is, kept in it: Restore refuses that of another; "" = leave it
+	Forget  []string     // settings that do not outlive a journal that is missing, see RestoreOptions
 	Log     *slog.Logger // nil = discard
 }
 
@@ -37,6 +38,7 @@ type Store struct {
 	sync    bool
 	history int
 	owner   string
+	forget  []string
 	log     *slog.Logger
 	clock   func() time.Time
 
@@ -80,6 +82,7 @@ func newStore(o Options) *Store {
 		sync:    o.Sync,
 		history: o.History,
 		owner:   o.Owner,
+		forget:  o.Forget,
 		log:     o.Log,
 		clock:   time.Now,
 		changed: make(chan struct{}),
