@@ -183,7 +183,9 @@ func TestHeldDeletesAreBounded(t *testing.T) {
 	engine(t, func(t *testing.T, s *source, _ func(string) resource.Key) {
 		total := 0
 		for _, cluster := range []string{"c1", "c2", "c3"} {
-			s.guard.request(s.group(cluster, "a.v1.b"), make([]event.ResourceVersion, 60000), time.Now())
+			if err := s.guard.request(t.Context(), s.group(cluster, "a.v1.b"), make([]event.ResourceVersion, 60000), time.Now()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for _, held := range s.guard.status() {
 			total += held.Count
