@@ -61,7 +61,7 @@ func NewApp(cfg *config.Config, path string) (_ *App, err error) {
 	if a.driver, err = newDriver(cfg, a.log); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Log: a.log}); err != nil {
+	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Forget: notRestored, Log: a.log}); err != nil {
 		return nil, err
 	}
 	if err := a.openEngine(cfg); err != nil {
@@ -107,6 +107,10 @@ func (a *App) openEngine(cfg *config.Config) (err error) {
 	return err
 }
 
+// notRestored are the settings that a store loses with its memory: the app has to
+// say again that it has declared everything (docs/operations.md, Backup).
+var notRestored = []string{proxy.SyncedSetting}
+
 // ownerOf names whose store it is.
 func ownerOf(cfg *config.Config) string {
 	if cfg.Role == resource.Agent {
@@ -115,7 +119,8 @@ func ownerOf(cfg *config.Config) string {
 	return "source " + cfg.ID
 }
 
-// Run serves until ctx ends or a client asks for the shutdown.
+// Run serves until ctx ends or a client asks for the shutdown, or until the
+// store is broken: whoever started the sidecar starts it again then.
 func (a *App) Run(ctx context.Context) error {
 	a.log.Info("sidecar started", "version", version(), "socket", a.config.Load().API.Socket, "state", a.store.Path())
 	group, ctx := errgroup.WithContext(ctx)
@@ -129,6 +134,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.runPush(ctx) })
 	group.Go(func() error { return watchdog(serving, a.listener.Addr().String(), a.log) })
 	group.Go(func() error { return a.announceEnd(ctx, serving) })
+	group.Go(func() error { return a.watchStore(serving) })
 	group.Go(func() error {
 		defer stopServing()
 		return a.proxy.Run(ctx)
@@ -154,6 +160,16 @@ func (a *App) announceEnd(ctx, serving context.Context) error {
 	notify(daemon.SdNotifyStopping, a.log)
 	a.server.Drain()
 	return nil
+}
+
+// watchStore ends with an error when the store is broken.
+func (a *App) watchStore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-a.store.Broken():
+		return a.store.Err()
+	}
 }
 
 // Reload reads the configuration again.

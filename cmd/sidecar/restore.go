@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pillion-dev/pillion/pkg/config"
-	"github.com/pillion-dev/pillion/pkg/proxy"
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
@@ -31,7 +30,7 @@ deleted before the backup is forgotten. Watches begin anew.`,
 				return err
 			}
 			r, err := store.Restore(store.RestoreOptions{
-				From: args[0], Dir: cfg.State.Dir, Owner: ownerOf(cfg), Forget: []string{proxy.SyncedSetting},
+				From: args[0], Dir: cfg.State.Dir, Owner: ownerOf(cfg), Forget: notRestored,
 			})
 			if err != nil {
 				return err

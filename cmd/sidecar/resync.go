@@ -16,7 +16,8 @@ for specs. The sidecar does so by itself after each connect; this is for when
 something seems to be missing.
 
 --allow-deletes lets a source answer with deletions that were held back because
-there were more than resync.maxDeletes; 'sidecar status' shows them.`,
+there were more than resync.maxDeletes; 'sidecar status' shows them. If it shows
+none, the next request of each cluster that comes within 10 minutes passes.`,
 		Example: `  sidecar resync
   sidecar resync --cluster cluster1
   sidecar resync --allow-deletes`,

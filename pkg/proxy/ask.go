@@ -363,7 +363,7 @@ func (p *Proxy) Resync(_ context.Context, req resource.ResyncRequest) error {
 		return resource.Errorf(resource.InvalidArgument, "an agent asks sources: give source, nothing else")
 	}
 	if req.AllowDeletes {
-		p.guard.release(true)
+		p.guard.allow()
 	}
 	p.asks.now(req.Cluster + req.Source)
 	return nil

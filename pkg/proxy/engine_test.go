@@ -183,7 +183,9 @@ func TestHeldDeletesAreBounded(t *testing.T) {
 	engine(t, func(t *testing.T, s *source, _ func(string) resource.Key) {
 		total := 0
 		for _, cluster := range []string{"c1", "c2", "c3"} {
-			s.guard.request(s.group(cluster, "a.v1.b"), make([]event.ResourceVersion, 60000), time.Now())
+			if err := s.guard.request(t.Context(), s.group(cluster, "a.v1.b"), make([]event.ResourceVersion, 60000), time.Now()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for _, held := range s.guard.status() {
 			total += held.Count
@@ -217,4 +219,83 @@ func TestEventWithoutTimeIsOfNow(t *testing.T) {
 			t.Fatalf("time %v", e.Time)
 		}
 	})
+}
+
+// What cannot be read is not gone: a watch must not say SYNCED without it.
+func TestWatchThatCannotReadEnds(t *testing.T) {
+	engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+		put(`{}`)
+		if err := s.store.Close(); err != nil { // stands for any read that fails
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		err := s.Watch(ctx, resource.WatchRequest{}, func(events []resource.WatchEvent) error {
+			t.Errorf("told %+v", events)
+			return nil
+		})
+		if resource.CodeOf(err) != resource.Unavailable {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+}
+
+// What comes late about a life that has ended is no news of the present one.
+func TestLateEventsOfAnEarlierLife(t *testing.T) {
+	const ready, deleted = `{"ready":true}`, `{"conditions":[{"type":"Deleted","status":"True"}]}`
+	for name, late := range map[string]struct {
+		version  int64
+		sequence string
+		status   string
+		drop     string
+		raised   bool
+	}{
+		"a status":                   {1, "", ready, dropAnotherLife, false},
+		"a deletion":                 {1, "", deleted, dropAnotherLife, false},
+		"an old sequence id":         {0, "1834773391719010304", ready, dropStale, false},
+		"a newer sequence id":        {0, "1834773391723204608", ready, "", false},
+		"a status of this life":      {2, "", ready, "", false},
+		"a deletion in this life":    {2, "", deleted, "", true},
+		"a deletion without version": {0, "", deleted, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+				key := put(`{}`)
+				receive := func(version int64, sequence, status string) (got outcome) {
+					update(t, s, func(tx *store.Tx) {
+						m := *tx.Meta(key)
+						m.Out.Pending, m.Out.Left = false, true // the broker has taken it
+						tx.Put(m, store.Write{})
+						var err error
+						got, err = s.receive(tx, &event.Event{Source: "agent", Cluster: key.Cluster, OriginalSource: "s",
+							ResourceID: key.ID, ResourceVersion: version, SequenceID: sequence,
+							Type:    event.Type{DataType: key.DataType, Sub: event.SubStatus, Action: event.UpdateRequest},
+							Payload: resource.Payload{Data: []byte(status), ContentType: resource.JSONContentType}})
+						if err != nil {
+							t.Error(err)
+						}
+					})
+					return got
+				}
+				receive(1, "1834773391719010304", ready)
+				update(t, s, func(tx *store.Tx) { s.forget(tx, *tx.Meta(key), tx.Now()) })
+				put(`{"life":2}`)
+				if got := receive(late.version, late.sequence, late.status); got.drop != late.drop {
+					t.Errorf("dropped as %q, want %q", got.drop, late.drop)
+				}
+				m := s.store.Meta(key)
+				if m.HasStatus != (late.drop == "" && !late.raised) || (m.Version > m.BornVersion) != late.raised {
+					t.Errorf("version %d of a life since %d, has status %v", m.Version, m.BornVersion, m.HasStatus)
+				}
+				// While it is being deleted, a confirmation counts whatever its version.
+				if _, _, err := s.Delete(t.Context(), resource.DeleteRequest{Key: key}); err != nil {
+					t.Fatal(err)
+				}
+				receive(1, "", deleted)
+				if m := s.store.Meta(key); m.Visible() || m.Confirmed.IsZero() {
+					t.Errorf("it is not gone: %+v", m)
+				}
+			})
+		})
+	}
 }

@@ -45,7 +45,7 @@ func (o *outbox) take(window int) (s shipment, wait time.Duration, ok bool) {
 		return s, wait, false
 	}
 	p.flight++
-	s = shipment{key: p.key, flight: p.flight, why: p.why, tries: p.tries, alone: p.suspect || window == 1}
+	s = shipment{key: p.key, flight: p.flight, why: p.why, tries: p.tries, refusals: p.refusals, alone: p.suspect || window == 1}
 	o.alone = p.suspect
 	p.state, p.why, p.again, p.sentAt = flying, reason{}, false, now
 	o.flying++
@@ -103,7 +103,7 @@ func (o *outbox) wasHanded(key resource.Key, state resource.Revision) bool {
 // settled follows when the store knows.
 func (o *outbox) delivered(s shipment) {
 	o.landed(s, func(p *parcel) {
-		p.state, p.suspect, p.losses = told, false, 0
+		p.state, p.suspect, p.losses, p.refusals = told, false, 0, 0
 		if p.since = (time.Time{}); p.again {
 			p.since = time.Now()
 		}
@@ -113,16 +113,28 @@ func (o *outbox) delivered(s shipment) {
 // settled: the store knows that it was delivered. repeat > 0 makes it ready
 // again after that time, counting the try; else it is dropped.
 func (o *outbox) settled(s shipment, repeat time.Duration) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := o.parcels[s.key]
-	switch {
-	case p == nil || p.state != told || p.flight != s.flight: // marked since
-	case repeat > 0:
+	o.ending(s, func(p *parcel) {
+		if repeat <= 0 {
+			delete(o.parcels, s.key)
+			return
+		}
 		p.tries++
 		o.wait(p, time.Now().Add(repeat))
-	default:
-		delete(o.parcels, s.key)
+	})
+}
+
+// unnoted: it was delivered, but the store does not know: it is ready again
+// after that time, as if it had not been.
+func (o *outbox) unnoted(s shipment, after time.Duration) {
+	o.ending(s, func(p *parcel) { o.wait(p, time.Now().Add(after)) })
+}
+
+// ending ends what delivered has begun, unless the key was marked since.
+func (o *outbox) ending(s shipment, then func(*parcel)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.parcels[s.key]; p != nil && p.state == told && p.flight == s.flight {
+		then(p)
 	}
 }
 
@@ -136,7 +148,7 @@ func (o *outbox) dropped(s shipment) {
 // peer is heard.
 func (o *outbox) unheard(s shipment) {
 	o.landed(s, func(p *parcel) {
-		p.suspect, p.losses = false, 0
+		p.suspect, p.losses, p.refusals = false, 0, 0
 		l := o.lane(p.key)
 		if l.heardAt.After(p.sentAt) {
 			o.wait(p, p.sentAt.Add(parkedRetry))
@@ -146,12 +158,20 @@ func (o *outbox) unheard(s shipment) {
 	})
 }
 
-// failed: not taken; again after that time, or in a new session if onSession.
-func (o *outbox) failed(s shipment, after time.Duration, onSession bool) {
+// refused: not taken by the broker; again after that time, or in a new session.
+func (o *outbox) refused(s shipment, after time.Duration) {
 	o.landed(s, func(p *parcel) {
 		p.why = s.why.or(p.why)
-		p.tries++
-		p.onSession = onSession
+		p.refusals++
+		p.onSession = true
+		o.wait(p, time.Now().Add(after))
+	})
+}
+
+// unsent: it could not be read or noted here; again after that time.
+func (o *outbox) unsent(s shipment, after time.Duration) {
+	o.landed(s, func(p *parcel) {
+		p.why = s.why.or(p.why)
 		o.wait(p, time.Now().Add(after))
 	})
 }
@@ -209,7 +229,7 @@ func (o *outbox) landed(s shipment, then func(*parcel)) {
 	}
 	o.flying--
 	o.alone = false
-	p.state, p.onSession = parked, false
+	p.state, p.onSession, p.settling = parked, false, 0
 	then(p)
 	if p.again {
 		p.again = false

@@ -2,7 +2,7 @@ package proxy
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/pillion-dev/pillion/pkg/event"
 	"github.com/pillion-dev/pillion/pkg/resource"
-	"github.com/pillion-dev/pillion/pkg/store"
 )
 
 // guard stands between a resync request and the deletion of what this source
@@ -20,8 +19,11 @@ import (
 type guard struct {
 	*Proxy
 
+	turn   sync.Mutex // held while a request is judged or a release made: they wait for the disk
+	told   tally
+	waiver waiver
+
 	mu   sync.Mutex
-	told map[resource.Key]time.Time // since when, in the last hour; to tell one again is no other delete
 	held map[resource.Group]heldDeletes
 }
 
@@ -31,68 +33,83 @@ type heldDeletes struct {
 	reason string
 }
 
+// waiver is what allowDeletes grants when nothing is held, as after a restart:
+// the next request of each group may pass, once.
+type waiver struct {
+	until time.Time
+	used  map[resource.Group]bool
+}
+
 const (
-	guardWindow   = time.Hour
-	syncedSetting = "synced"
-	mostHeldIDs   = 100000 // over all clusters; the rest is asked for again
-	notSynced     = "the app has not said that it declared everything: POST /v1/synced"
-	tooMany       = "more than resync.maxDeletes in an hour: POST /v1/resync {\"allowDeletes\":true} lets them go"
+	mostHeldIDs = 100000 // over all clusters; the rest is asked for again
+	waiverTime  = 10 * time.Minute
+	notSynced   = "the app has not said that it declared everything: POST /v1/synced"
+	tooMany     = "more than resync.maxDeletes in an hour: POST /v1/resync {\"allowDeletes\":true} lets them go"
 )
 
 func newGuard(p *Proxy) *guard {
-	return &guard{Proxy: p, told: map[resource.Key]time.Time{}, held: map[resource.Group]heldDeletes{}}
+	return &guard{Proxy: p, told: readTally(p.store), held: map[resource.Group]heldDeletes{}}
 }
 
-// request handles the ids of one resync request that are unknown here.
-func (g *guard) request(group resource.Group, ids []event.ResourceVersion, asked time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.held, group)
+// request handles the ids of one resync request that are unknown here. After an
+// error nothing of it is told: it has to be asked again.
+func (g *guard) request(ctx context.Context, group resource.Group, ids []event.ResourceVersion, asked time.Time) error {
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	g.drop(group)
 	if len(ids) == 0 {
-		return
+		return nil
 	}
+	sum := g.told.with(group, ids)
 	switch {
 	case !g.synced(group):
 		g.hold(group, ids, asked, notSynced)
-	case !g.fits(group, ids):
+		return nil
+	case g.fits(sum):
+		if err := g.count(ctx, sum); err != nil {
+			return err
+		}
+	case !g.waiver.covers(group):
 		g.hold(group, ids, asked, tooMany)
-	default:
-		g.count(group, ids)
-		g.tell(group, ids, asked)
+		return nil
 	}
+	g.tell(group, ids, asked)
+	return nil
+}
+
+func (g *guard) drop(group resource.Group) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.held, group)
 }
 
 func (g *guard) hold(group resource.Group, ids []event.ResourceVersion, asked time.Time, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	room := mostHeldIDs
 	for _, h := range g.held {
 		room -= len(h.ids)
 	}
-	ids = ids[:min(len(ids), max(room, 0))]
-	g.held[group] = heldDeletes{ids: ids, asked: asked, reason: why}
+	if ids = ids[:min(len(ids), max(room, 0))]; len(ids) > 0 {
+		g.held[group] = heldDeletes{ids: ids, asked: asked, reason: why}
+	}
 	g.log.Warn("held back deletes of resources that are unknown here", "cluster", group.Cluster,
 		"dataType", string(group.DataType), "count", len(ids), "reason", why)
 }
 
-// fits tells whether these deletes stay within those of an hour.
-func (g *guard) fits(group resource.Group, ids []event.ResourceVersion) bool {
-	since := time.Now().Add(-guardWindow)
-	maps.DeleteFunc(g.told, func(_ resource.Key, at time.Time) bool { return at.Before(since) })
-	total := len(g.told)
-	for _, r := range ids {
-		if _, again := g.told[group.Key(r.ResourceID)]; !again {
-			total++
-		}
-	}
-	return total <= g.live.Load().Resync.MaxDeletes
-}
+// fits tells whether a sum stays within what an hour may have.
+func (g *guard) fits(sum tally) bool { return len(sum) <= g.live.Load().Resync.MaxDeletes }
 
-func (g *guard) count(group resource.Group, ids []event.ResourceVersion) {
-	now := time.Now()
-	for _, r := range ids {
-		if _, again := g.told[group.Key(r.ResourceID)]; !again {
-			g.told[group.Key(r.ResourceID)] = now
-		}
+// count takes a sum over, on disk first.
+func (g *guard) count(ctx context.Context, sum tally) error {
+	if maps.Equal(sum, g.told) {
+		return nil
 	}
+	if err := sum.keep(ctx, g.store); err != nil {
+		return fmt.Errorf("count deletes of unknown ids: %w", err)
+	}
+	g.told = sum
+	return nil
 }
 
 func (g *guard) tell(group resource.Group, ids []event.ResourceVersion, asked time.Time) {
@@ -101,75 +118,72 @@ func (g *guard) tell(group resource.Group, ids []event.ResourceVersion, asked ti
 	}
 }
 
-// release lets go what was held for a reason that no longer stands; what is
-// allowed by hand does not count.
-func (g *guard) release(all bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for group, h := range g.held {
-		if !g.synced(group) || !all && !g.fits(group, h.ids) {
+// release lets go what was held for a reason that no longer stands. Of the
+// rest it knows the present reason.
+func (g *guard) release(ctx context.Context) error {
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	for group, h := range g.holding() {
+		if !g.synced(group) {
 			continue
 		}
-		if !all {
-			g.count(group, h.ids)
+		sum := g.told.with(group, h.ids)
+		if !g.fits(sum) {
+			g.mu.Lock()
+			h.reason = tooMany
+			g.held[group] = h
+			g.mu.Unlock()
+			continue
 		}
-		delete(g.held, group)
+		if err := g.count(ctx, sum); err != nil {
+			return err
+		}
+		g.drop(group)
 		g.tell(group, h.ids, h.asked)
 	}
+	return nil
+}
+
+// allow lets go, by hand, what was held because it was too much; that does not
+// count. If there is no such thing yet it grants a waiver.
+func (g *guard) allow() {
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	g.waiver = waiver{until: time.Now().Add(waiverTime), used: map[resource.Group]bool{}}
+	for group, h := range g.holding() {
+		if !g.synced(group) {
+			continue
+		}
+		g.drop(group)
+		g.tell(group, h.ids, h.asked)
+		g.waiver = waiver{}
+	}
+}
+
+// covers uses the waiver up for a group.
+func (w *waiver) covers(group resource.Group) bool {
+	if !time.Now().Before(w.until) || w.used[group] || len(w.used) >= mostWaiting {
+		return false
+	}
+	w.used[group] = true
+	return true
+}
+
+// holding is what is held at this moment.
+func (g *guard) holding() map[resource.Group]heldDeletes {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.held)
 }
 
 func (g *guard) synced(group resource.Group) bool {
 	return slices.ContainsFunc(g.scopes(), func(s resource.Scope) bool { return s.Covers(group.DataType, group.Cluster) })
 }
 
-// scopes is what the app said that it has declared completely.
-func (p *Proxy) scopes() []resource.Scope { return decodeScopes(p.store.Setting(syncedSetting)) }
-
-func decodeScopes(data []byte) []resource.Scope {
-	scopes := []resource.Scope{}
-	if len(data) > 0 {
-		_ = json.Unmarshal(data, &scopes) // written by Synced only
-	}
-	return scopes
-}
-
-// Synced remembers that the app has declared everything in a scope.
-func (p *Proxy) Synced(ctx context.Context, scope resource.Scope) error {
-	if p.opts.Role != resource.Source {
-		return errDeclares()
-	}
-	err := p.store.Update(ctx, func(tx *store.Tx) error {
-		scopes := decodeScopes(tx.Setting(syncedSetting))
-		if slices.ContainsFunc(scopes, func(s resource.Scope) bool { return s == (resource.Scope{}) || s == scope }) {
-			return nil
-		}
-		if scope == (resource.Scope{}) {
-			scopes = nil // it covers them all
-		}
-		if len(scopes) >= mostScopes {
-			return resource.Errorf(resource.TooManyRequests, "%d scopes are remembered already: say it for all at once, with {}", len(scopes))
-		}
-		data, err := json.Marshal(append(scopes, scope))
-		if err != nil {
-			return err
-		}
-		tx.SetSetting(syncedSetting, data)
-		return nil
-	})
-	if err == nil {
-		p.guard.release(false)
-	}
-	return err
-}
-
-const mostScopes = 10000
-
 // status lists what is held.
 func (g *guard) status() []resource.HeldDelete {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	held := []resource.HeldDelete{}
-	for group, h := range g.held {
+	for group, h := range g.holding() {
 		held = append(held, resource.HeldDelete{DataType: group.DataType, Cluster: group.Cluster, Count: len(h.ids), Reason: h.reason, At: h.asked})
 	}
 	return held

@@ -26,7 +26,8 @@ type metrics struct {
 	reconnected    *prometheus.CounterVec
 	connected      prometheus.Gauge
 	connections    int
-	logs           *rate.Limiter // of dropped events
+	peers          peerLabels
+	logs           *rate.Limiter // of dropped events, and of those that are held up
 	debugLogs      *rate.Limiter // of those with which nothing is wrong
 }
 
@@ -54,6 +55,7 @@ func newMetrics(p *Proxy) *metrics {
 		reconnected:    counter("cloudevents_client_reconnected_total", "Reconnects to the broker.", "client_id"),
 		connected: prometheus.NewGauge(prometheus.GaugeOpts{Name: "sidecar_connected",
 			Help: "1 while connected to the broker and subscribed."}),
+		peers:     peerLabels{known: map[[2]string]bool{}},
 		logs:      rate.NewLimiter(10, 20),
 		debugLogs: rate.NewLimiter(10, 20),
 	}
@@ -81,7 +83,8 @@ func (m *metrics) register(r prometheus.Registerer) error {
 
 func (m *metrics) received(e *event.Event) {
 	t := e.Type
-	labels := []string{e.Source, e.Cluster, string(t.DataType), string(t.Sub), string(t.Action)}
+	sender, cluster := m.peers.labels(e.Source, e.Cluster)
+	labels := []string{sender, cluster, string(t.DataType), string(t.Sub), actionLabel(t.Action)}
 	if m.opts.Role == resource.Agent {
 		labels = append(labels[:1], labels[2:]...)
 	}
@@ -95,6 +98,7 @@ func (m *metrics) sent(e *event.Event) {
 			to = "none"
 		}
 	}
+	_, to = m.peers.labels(m.opts.ID, to)
 	m.sentEvents.WithLabelValues(m.opts.ID, to, string(e.Type.DataType), string(e.Type.Sub), string(e.Type.Action)).Inc()
 }
 
@@ -124,6 +128,7 @@ func (m *metrics) answered(e *event.Event, took time.Duration) {
 	if e.Type.Sub == event.SubStatus {
 		h, source, cluster = m.statusResync, e.Source, m.opts.Cluster
 	}
+	source, cluster = m.peers.labels(source, cluster)
 	h.WithLabelValues(source, cluster, string(e.Type.DataType)).Observe(took.Seconds())
 }
 

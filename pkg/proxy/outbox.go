@@ -50,8 +50,10 @@ type parcel struct {
 	again     bool              // marked while flying
 	suspect   bool              // goes alone
 	tries     int               // publishes of the present state that were not confirmed
+	refusals  int               // of the present state in a row, by the broker
 	losses    int               // connections lost while it flew alone
-	onSession bool              // waiting, but ready at once in a new session
+	onSession bool              // waiting, but ready in a new session, so long after its begin:
+	settling  time.Duration
 	due       time.Time
 	index     int       // in waiting
 	since     time.Time // when the first change was marked that the broker has not taken; zero = none
@@ -84,11 +86,12 @@ type lane struct {
 
 // shipment is what the sender takes.
 type shipment struct {
-	key    resource.Key
-	flight int
-	why    reason
-	tries  int
-	alone  bool
+	key      resource.Key
+	flight   int
+	why      reason
+	tries    int
+	refusals int
+	alone    bool
 }
 
 func newOutbox(peerOf func(resource.Key) string) *outbox {
@@ -106,7 +109,7 @@ func (o *outbox) mark(key resource.Key, why reason, fresh bool) {
 	p := o.parcel(key)
 	p.why = p.why.or(why)
 	if fresh {
-		p.tries = 0
+		p.tries, p.refusals = 0, 0
 	}
 	if p.since.IsZero() {
 		p.since = time.Now()
@@ -146,12 +149,27 @@ func (o *outbox) heard(peer string, now time.Time) {
 // to, for a peer that is heard but does not listen.
 const parkedRetry = time.Second
 
+// opening makes a key ready so long after the begin of the next session, and no
+// later than that time.
+func (o *outbox) opening(key resource.Key, settling time.Duration, due time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.parcel(key)
+	p.onSession, p.settling = true, settling
+	o.wait(p, due)
+}
+
 // opened makes ready what waited for a new session.
 func (o *outbox) opened() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	now := time.Now()
 	for _, p := range o.parcels {
-		if p.state == waiting && p.onSession {
+		switch {
+		case p.state != waiting || !p.onSession:
+		case p.settling > 0:
+			o.wait(p, now.Add(p.settling))
+		default:
 			o.makeReady(p)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
 )
 
 func testOutbox() *outbox { return newOutbox(func(k resource.Key) string { return k.Cluster }) }
@@ -142,7 +143,7 @@ func TestOutboxLosesNothing(t *testing.T) {
 				case 0:
 					o.lost(s)
 				case 1:
-					o.failed(s, time.Minute, true)
+					o.refused(s, time.Minute)
 				case 2:
 					o.unheard(s)
 				case 3:
@@ -190,6 +191,92 @@ func TestOutboxLosesNothing(t *testing.T) {
 		}
 		if !o.idle() || len(o.parcels) != 0 {
 			t.Errorf("%d parcels remain", len(o.parcels))
+		}
+	})
+}
+
+// A peer that was heard is not unheard by the word of an answer to it that had
+// begun before.
+func TestHeardDoesNotGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, key, began := testOutbox(), boxKey("c", 1), time.Now()
+		time.Sleep(time.Second)
+		o.mark(key, reason{}, true)
+		s, _ := o.next(context.Background(), 5)
+		time.Sleep(time.Second)
+		o.heard("c", time.Now())
+		o.heard("c", began)
+		o.unheard(s)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, ok := o.next(ctx, 5); !ok {
+			t.Error("it waits for a peer that was heard since")
+		}
+	})
+}
+
+// What has no record any more waits for nobody, and is not the oldest.
+func TestForgottenKeysLeaveTheOutbox(t *testing.T) {
+	engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+		key := put(`{}`)
+		next, _ := s.outbox.next(context.Background(), 5)
+		s.outbox.unheard(next)
+		update(t, s, func(tx *store.Tx) { tx.Remove(key) })
+		if oldest := s.outbox.oldest(); !oldest.IsZero() || len(s.outbox.parcels) != 0 || len(s.outbox.lanes["c"].parked) != 0 {
+			t.Errorf("%d parcels, %d parked, the oldest of %v", len(s.outbox.parcels), len(s.outbox.lanes["c"].parked), oldest)
+		}
+		s.outbox.after(key, reason{}, time.Now().Add(time.Hour))
+		s.outbox.forget(key)
+		if len(s.outbox.parcels) != 0 || len(s.outbox.waiting) != 0 {
+			t.Errorf("%d parcels, %d of them wait for a time", len(s.outbox.parcels), len(s.outbox.waiting))
+		}
+	})
+}
+
+// What the broker refuses, or the store holds up, was not published: it says
+// nothing about whether the other side confirms.
+func TestFailuresAreNoTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, key, ctx := testOutbox(), boxKey("c", 1), t.Context()
+		o.mark(key, reason{}, true)
+		for refusals := range 8 {
+			s, _ := o.next(ctx, 5)
+			if s.tries != 0 || s.refusals != refusals {
+				t.Fatalf("after %d refusals: %+v", refusals, s)
+			}
+			o.refused(s, time.Second)
+		}
+		s, _ := o.next(ctx, 5)
+		o.unsent(s, time.Second)
+		s, _ = o.next(ctx, 5)
+		o.delivered(s)
+		o.unnoted(s, time.Second)
+		if s, _ = o.next(ctx, 5); s.tries != 0 || s.refusals != 0 {
+			t.Fatalf("delivered, and the store does not know: %+v", s)
+		}
+		o.delivered(s)
+		o.settled(s, time.Second)
+		if s, _ = o.next(ctx, 5); s.tries != 1 || s.refusals != 0 {
+			t.Fatalf("delivered and not confirmed: %+v", s)
+		}
+	})
+}
+
+// A store that is in trouble for a while holds nothing up for long.
+func TestTheStoreIsTriedAgainSoon(t *testing.T) {
+	engine(t, func(t *testing.T, s *source, put func(string) resource.Key) {
+		put(`{}`)
+		next, _ := s.outbox.next(t.Context(), 5)
+		if err := s.store.Close(); err != nil { // stands for a disk that is in trouble
+			t.Fatal(err)
+		}
+		sender := &sender{Proxy: s.Proxy}
+		for range 10 {
+			start := time.Now()
+			sender.ship(t.Context(), next)
+			if next, _ = s.outbox.next(t.Context(), 5); time.Since(start) != storeRetry || next.tries != 0 || next.refusals != 0 {
+				t.Fatalf("again after %v: %+v", time.Since(start), next)
+			}
 		}
 	})
 }

@@ -128,6 +128,11 @@ func New(o Options) (*Proxy, error) {
 	return p, p.metrics.register(o.Metrics)
 }
 
+// deleteRepeat is how soon after the begin of the first session a delete is told
+// again that nobody has confirmed. An agent's listing confirms specs, but never a
+// deletion: there is nothing to wait for, but a confirmation that is on its way.
+const deleteRepeat = time.Second
+
 // takeUp fills queue and outbox from the marks in the store.
 func (p *Proxy) takeUp() {
 	repeat := time.Now().Add(firstRepeat)
@@ -138,7 +143,10 @@ func (p *Proxy) takeUp() {
 		switch {
 		case m.Out.Pending:
 			p.outbox.mark(m.Key, reason{}, true)
-		case p.side.unsettled(m):
+		case !p.side.unsettled(m):
+		case !m.Deleting.IsZero() || !m.Gone.IsZero():
+			p.outbox.opening(m.Key, deleteRepeat, repeat)
+		default:
 			p.outbox.after(m.Key, reason{}, repeat)
 		}
 	}

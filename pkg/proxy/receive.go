@@ -9,8 +9,12 @@ import (
 	"github.com/pillion-dev/pillion/pkg/transport"
 )
 
-// receiveBatch is how many waiting events share a commit at most.
-const receiveBatch = 256
+// Bounds of a batch: so many waiting events share a commit, or the event that
+// passes so many bytes is its last.
+const (
+	receiveBatch = 256
+	receiveBytes = 4 << 20
+)
 
 // receive takes what arrives until the session ends: many events in one
 // commit, then acknowledged in order. While commits fail nothing is
@@ -40,18 +44,26 @@ func collect(ctx context.Context, from <-chan transport.Delivery) (batch []trans
 		}
 		batch = append(batch, d)
 	}
-	for len(batch) < receiveBatch {
+	for bytes := size(batch[0]); len(batch) < receiveBatch && bytes < receiveBytes; {
 		select {
 		case d, ok := <-from:
 			if !ok {
 				return batch, false
 			}
-			batch = append(batch, d)
+			batch, bytes = append(batch, d), bytes+size(d)
 		default:
 			return batch, true
 		}
 	}
 	return batch, true
+}
+
+// size is about what a delivery needs in memory and in a commit.
+func size(d transport.Delivery) int {
+	if d.Event == nil {
+		return 0
+	}
+	return len(d.Event.Payload.Data) + len(d.Event.Metadata)
 }
 
 // takeIn stores a batch, acknowledges it, and tells who waits for it.
@@ -88,21 +100,26 @@ func (p *Proxy) takeIn(ctx context.Context, batch []transport.Delivery) error {
 }
 
 // known tells whether a drop reason leaves no doubt about who sent the event.
-func known(drop string) bool { return drop == "" || drop == dropStale || drop == dropUnknown }
+func known(drop string) bool {
+	return drop == "" || drop == dropStale || drop == dropUnknown || drop == dropAnotherLife
+}
 
 // screen refuses what needs no look into the store.
 func (p *Proxy) screen(d transport.Delivery) string {
 	if d.Err != nil {
 		return dropDecode
 	}
-	p.metrics.received(d.Event)
 	if d.Event.Time.IsZero() { // it is optional; the rules of order need one
 		d.Event.Time = time.Now()
 	}
 	if !p.live.Load().handles(d.Event.Type.DataType) {
 		return dropDataType
 	}
-	return p.side.screen(d.Event)
+	drop := p.side.screen(d.Event)
+	if drop == "" {
+		p.metrics.received(d.Event)
+	}
+	return drop
 }
 
 // storeAll commits the events about resources, and tries until it can: the

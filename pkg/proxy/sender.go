@@ -13,12 +13,16 @@ import (
 	"github.com/pillion-dev/pillion/pkg/transport"
 )
 
-// Repeats of what the broker took and nobody confirmed: after 30 s, 1, 2, 4, 8
-// and 16 minutes (docs/architecture.md, Outbox).
+// Repeats of what the broker took and nobody confirmed, and of what the broker
+// refused: after 30 s, 1, 2, 4, 8 and 16 minutes (docs/architecture.md, Outbox).
 const (
 	firstRepeat = 30 * time.Second
 	mostRepeats = 6
 )
+
+// storeRetry is how soon an event is tried again that the store has held up: it
+// is soon well again, or the sidecar ends.
+const storeRetry = 3 * time.Second
 
 func repeatAfter(tries int) time.Duration { return firstRepeat << min(tries, mostRepeats-1) }
 
@@ -95,7 +99,7 @@ func (s shippers) end() {
 func (s *sender) ship(ctx context.Context, next shipment) {
 	rec, e, err := s.load(ctx, &next)
 	if err != nil {
-		s.failed(ctx, next, err)
+		s.heldUp(ctx, next, err)
 		return
 	}
 	if e == nil {
@@ -170,7 +174,7 @@ func (p *Proxy) shipped(next shipment, rec *store.Record, receipt transport.Rece
 		switch {
 		case receipt.NoSubscribers:
 		case err != nil: // it stays marked as pending: send it once more
-			p.outbox.settled(next, firstRepeat)
+			p.outbox.unnoted(next, firstRepeat)
 		default:
 			p.settle(next, repeats)
 		}
@@ -204,12 +208,24 @@ func (s *sender) failed(ctx context.Context, next shipment, err error) {
 		s.outbox.back(next)
 		return
 	case errors.As(err, &tooLarge):
-		s.outbox.failed(next, setAsideFor, true)
+		s.outbox.refused(next, setAsideFor)
 	default:
-		s.outbox.failed(next, repeatAfter(next.tries), true)
+		s.outbox.refused(next, repeatAfter(next.refusals))
 	}
 	s.log.Warn("cannot publish", "key", next.key.String(), "error", err)
 	s.note(next.key, err.Error())
+}
+
+// heldUp decides when a key is tried again that the store did not give out.
+func (s *sender) heldUp(ctx context.Context, next shipment, err error) {
+	if ctx.Err() != nil {
+		s.outbox.back(next)
+		return
+	}
+	s.outbox.unsent(next, storeRetry)
+	if s.metrics.logs.Allow() {
+		s.log.Warn("cannot read or note what is to be sent", "key", next.key.String(), "error", err)
+	}
 }
 
 // note shows an error in sync.error, once.

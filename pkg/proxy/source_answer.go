@@ -31,10 +31,9 @@ func (s *source) answer(ctx context.Context, e *event.Event) error {
 	if err := s.allAhead(ctx, group, answer.Ahead); err != nil {
 		return err
 	}
-	s.guard.request(group, answer.Unknown, asked)
 	s.traceAnswered(e, "listed", len(req.ResourceVersions), "sends", len(answer.Send),
 		"confirmed", len(answer.Confirmed), "ahead", len(answer.Ahead), "unknown", len(answer.Unknown))
-	return nil
+	return s.guard.request(ctx, group, answer.Unknown, asked)
 }
 
 func specEntries(metas []*store.Meta) iter.Seq[resync.SpecEntry] {

@@ -37,7 +37,7 @@ func (s *source) create(tx *store.Tx, last *store.Meta, req resource.PutRequest)
 	if last != nil {
 		m.Version = max(last.Version+1, req.Version)
 		m.Out.Left = last.Out.Left && last.Confirmed.IsZero() // some agent may still hold it
-		m.Queue = last.Queue
+		m.Queue, m.SequenceID = last.Queue, last.SequenceID   // a late status of that life is older
 	}
 	m.BornVersion, m.BornTime = m.Version, tx.Now()
 	return s.declare(tx, m, req)
@@ -120,7 +120,7 @@ func (s *source) remove(tx *store.Tx, req resource.DeleteRequest) (done bool, er
 // on being told.
 func (s *source) forget(tx *store.Tx, m store.Meta, confirmed time.Time) {
 	m.Gone, m.Confirmed = tx.Now(), confirmed
-	m.ContentType, m.HasStatus, m.StatusHash, m.StatusVersion, m.SequenceID = "", false, "", 0, 0
+	m.ContentType, m.HasStatus, m.StatusHash, m.StatusVersion = "", false, "", 0
 	m.Out.Error = ""
 	if confirmed.IsZero() {
 		s.owe(tx, &m)

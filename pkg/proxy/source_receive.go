@@ -28,6 +28,8 @@ func (s *source) receive(tx *store.Tx, e *event.Event) (outcome, error) {
 			s.forget(tx, *m, tx.Now())
 		}
 		return outcome{news: true}, nil
+	case e.ResourceVersion != 0 && e.ResourceVersion < m.BornVersion:
+		return outcome{drop: dropAnotherLife}, nil
 	case deleted: // the agent dropped what we still want
 		s.raiseOrLater(tx, *m)
 		return outcome{news: true}, nil

@@ -422,3 +422,69 @@ func TestSourceAsksUntilItHasMetSomeone(t *testing.T) {
 		}
 	})
 }
+
+// A broker that refused an event for long, and takes it then, has not been asked
+// in vain for a confirmation.
+func TestRefusalsAreNoUnconfirmedPublishes(t *testing.T) {
+	story(t, resource.Source, func(t *testing.T, s *sidecar) {
+		refusals := 0
+		s.answer(func(e *event.Event) (transport.Receipt, error) {
+			if e.Type.Action == event.ResyncRequest {
+				return transport.Receipt{}, nil
+			}
+			refusals++
+			return transport.Receipt{}, &transport.RejectedError{Reason: 0x87, Message: "not allowed"}
+		})
+		s.put("a", `{}`)
+		time.Sleep(2 * time.Hour)
+		if res := s.get("a"); refusals < 8 || res.Sync.State != resource.Pending || res.Sync.Error == "" {
+			t.Fatalf("%d refusals: %+v", refusals, res.Sync)
+		}
+		s.answer(nil)
+		var sent []*event.Event
+		for end := time.Now().Add(17 * time.Minute); len(sent) == 0 && time.Now().Before(end); sent = s.taken() {
+			time.Sleep(time.Second)
+		}
+		one(t, sent)
+		if res := s.get("a"); res.Sync.State != resource.Published || res.Sync.Error != "" {
+			t.Fatalf("taken: %+v", res.Sync)
+		}
+		time.Sleep(30 * time.Second)
+		one(t, s.taken())
+	})
+}
+
+// After a restart nobody knows whether the agent has a delete: it is told again
+// soon, and so is one that was forced. Specs wait for the agent's listing.
+func TestDeletesAreRepeatedSoonAfterARestart(t *testing.T) {
+	story(t, resource.Source, func(t *testing.T, s *sidecar) {
+		for _, id := range []string{"deleted", "forced", "kept"} {
+			s.put(id, `{}`)
+		}
+		s.delete("deleted", false)
+		s.delete("forced", true)
+		s.taken()
+		s.cut(false)
+		s.restart()
+		time.Sleep(10 * time.Second)
+		s.up()
+		for range 100 { // until it has connected
+			if time.Sleep(20 * time.Millisecond); s.Status().Connection.State == "connected" {
+				break
+			}
+		}
+		none(t, s.taken())
+		time.Sleep(time.Second)
+		sent := s.taken()
+		if len(sent) != 2 || sent[0].DeletionTimestamp == nil || sent[1].DeletionTimestamp == nil {
+			t.Fatalf("sent %s", describe(sent))
+		}
+		time.Sleep(31 * time.Second)
+		if s.deliver(statusOf("deleted", 1, deletedStatus), statusOf("forced", 1, deletedStatus)); len(s.taken()) != 3 {
+			t.Error("the first repeats of all three were not sent")
+		}
+		s.restart()
+		time.Sleep(2 * time.Second)
+		none(t, s.taken())
+	})
+}

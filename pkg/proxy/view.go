@@ -19,7 +19,7 @@ func (p *Proxy) view(rec *store.Record) *resource.Resource {
 		Status: rec.Status, StatusVersion: m.StatusVersion, StatusHash: m.StatusHash,
 		Sync: p.syncOf(m),
 	}
-	if m.SequenceID != 0 {
+	if m.SequenceID != 0 && m.HasStatus {
 		res.SequenceID = strconv.FormatInt(m.SequenceID, 10)
 	}
 	switch {

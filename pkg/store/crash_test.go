@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -168,11 +169,15 @@ func (a *answered) read(t *testing.T, out string) {
 // verify opens what the kill has left.
 func (a *answered) verify(t *testing.T, dir string, sync bool) {
 	t.Helper()
-	s, err := store.Open(store.Options{Dir: dir, Sync: sync, History: 500})
+	var log bytes.Buffer
+	s, err := store.Open(store.Options{Dir: dir, Sync: sync, History: 500, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeStore(t, s)
+	if log.Len() > 0 {
+		t.Errorf("a kill made it say %q", log.String())
+	}
 	if s.Revision() < a.revision {
 		t.Errorf("revision is %d, %d was answered", s.Revision(), a.revision)
 	}

@@ -32,7 +32,9 @@
 // its segment. Commits go on meanwhile; they wait, or fail if the disk is full,
 // only when segments have 4 MiB. So a power cut never damages the file.
 //
-// Open replays the segments that are not in the file yet. Frames have numbers
+// Open replays the segments that are not in the file yet. A file that was not
+// closed has at least one, because a segment is there before the file names it;
+// without it the file is taken for a backup that was restored. Frames have numbers
 // without a gap and checksums: what follows the last whole frame is a commit
 // that was never answered, and is forgotten. Frames that are missing before
 // whole ones are damage, and an error, except in a store without sync after a

@@ -37,6 +37,28 @@ func (s *Store) SetCheckpoint(commit func(*bbolt.Tx) error) {
 	s.checkpoints.commit = commit
 }
 
+// SetMapping makes stores that are opened until the end of the test map so many
+// bytes at first.
+func SetMapping(t *testing.T, size int) {
+	before := mmapSize
+	mmapSize = size
+	t.Cleanup(func() { mmapSize = before })
+}
+
+// SetFolderSync puts sync in the place of the sync of folders until the end of
+// the test.
+func SetFolderSync(t *testing.T, sync func(*os.File) error) {
+	syncFolder = sync
+	t.Cleanup(func() { syncFolder = (*os.File).Sync })
+}
+
+// SetResident makes the store let its mapping go after so many records.
+func (s *Store) SetResident(records int) {
+	s.resident.mu.Lock()
+	defer s.resident.mu.Unlock()
+	s.resident.limit = records
+}
+
 // Checkpoint moves the journal into the file now.
 func (s *Store) Checkpoint() error { return s.checkpoint() }
 
@@ -155,5 +177,8 @@ func ScanJournal(b []byte, number uint64) {
 		}
 		number, b = number+1, rest
 	}
-	laterFrame(b, 0, number)
+	LaterFrame(b, number)
 }
+
+// LaterFrame tells whether there is a frame behind a bad one, with salt 0.
+func LaterFrame(b []byte, bad uint64) bool { return laterFrame(b, 0, bad) }

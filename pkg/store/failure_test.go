@@ -3,7 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +60,11 @@ func TestAFailedCommitChangesNothing(t *testing.T) {
 	}
 	if !errors.Is(s.Err(), errOfTest) {
 		t.Errorf("Err is %v", s.Err())
+	}
+	select {
+	case <-s.Broken():
+		t.Error("the store is broken, though nothing was written")
+	default:
 	}
 	if s.Revision() != revision || s.Meta(key("a")).Version != 1 || spec(t, s, key("a")) != "one" {
 		t.Errorf("something changed: %d, %+v", s.Revision(), s.Meta(key("a")))
@@ -161,6 +169,7 @@ func TestACommitThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
 	if !errors.Is(err, errOfTest) || !errors.Is(s.Err(), errOfTest) || !strings.Contains(err.Error(), "start the sidecar again") {
 		t.Errorf("got %v, want an error that asks for a new start", err)
 	}
+	within(t, s.Broken(), "the store to be broken")
 	if got := spec(t, s, key("a")); got != "one" {
 		t.Errorf("read %q, which was not confirmed", got)
 	}
@@ -177,6 +186,31 @@ func TestACommitThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
 	}
 }
 
+// Some file systems find out at the sync that there is no space: callers are
+// told so, and that this store cannot heal by itself.
+func TestADiskThatIsFullAtTheSync(t *testing.T) {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT} {
+		s, err := store.Open(store.Options{Dir: t.TempDir(), Sync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		failingSync(t, s, func(func() error) error { return os.NewSyscallError("fdatasync", full) })
+		for range 2 {
+			err := s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("a"), 1, "x"); return nil })
+			wantCode(t, err, resource.DiskFull)
+			for _, text := range []string{filepath.Dir(s.Path()), "free space", "start the sidecar again"} {
+				if err == nil || !strings.Contains(err.Error(), text) {
+					t.Errorf("got %v, want an error with %q", err, text)
+				}
+			}
+		}
+		within(t, s.Broken(), "the store to be broken")
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestACheckpointThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
 	dir := t.TempDir()
 	s, err := store.Open(store.Options{Dir: dir, Sync: true})
@@ -188,6 +222,7 @@ func TestACheckpointThatWasWrittenButNotConfirmedEndsTheStore(t *testing.T) {
 	if err := s.Checkpoint(); !errors.Is(err, errOfTest) {
 		t.Errorf("got %v, want the error of the commit", err)
 	}
+	within(t, s.Broken(), "the store to be broken")
 	s.SetCheckpoint((*bbolt.Tx).Commit)
 	err = s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("b"), 1, "on top"); return nil })
 	if !errors.Is(err, errOfTest) || !strings.Contains(err.Error(), "start the sidecar again") {

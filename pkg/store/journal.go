@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -135,9 +136,19 @@ func (s *Store) distrust(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil {
-		s.broken = fmt.Errorf("write store %s: the disk did not confirm a commit; start the sidecar again: %w", s.path, err)
+		s.broken = unconfirmedError(s.path, err)
+		close(s.lost)
 	}
 	return s.broken
+}
+
+// unconfirmedError keeps the code of a full disk: some file systems find out at
+// the sync.
+func unconfirmedError(path string, err error) error {
+	if isDiskFull(err) {
+		return resource.Errorf(resource.DiskFull, "no space left for the store in %s: the disk did not confirm a commit; free space there or raise its limit, and start the sidecar again: %w", filepath.Dir(path), err)
+	}
+	return fmt.Errorf("write store %s: the disk did not confirm a commit; start the sidecar again: %w", path, err)
 }
 
 func (s *Store) brokenBy() error {

@@ -38,13 +38,26 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	if isNew || lossy {
+	if r.lost {
+		s.forgetPast(r)
+	}
+	if isNew || lossy || r.lost {
 		s.startRevisions(max(st.Head, st.HeadCeiling))
 	}
-	if err := s.markOpen(boot, isNew, r); err != nil {
+	s.takeOver(boot, r)
+	if isNew {
+		if err := s.layOut(); err != nil {
+			return err
+		}
+	}
+	if err := s.beginJournal(r); err != nil {
 		return err
 	}
-	return s.beginJournal(r)
+	if err := s.markOpen(r); err != nil {
+		return err
+	}
+	s.removeReplayed(r)
+	return nil
 }
 
 // checkFormat tells a new file from one that this version can read.
@@ -122,9 +135,8 @@ func (s *Store) startRevisions(floor resource.Revision) {
 // nowRevision is where a new store begins to number.
 func nowRevision(now time.Time) resource.Revision { return resource.Revision(now.UnixMicro()) }
 
-// markOpen brings the file up to date with the journal, and writes that the
-// store is in use.
-func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
+// takeOver makes the state that of a store in use.
+func (s *Store) takeOver(boot string, r *replayed) {
 	st := &s.memory.state
 	s.sequence.restore(st.SequenceCeiling)
 	s.visible.Store(uint64(st.Visible))
@@ -135,32 +147,50 @@ func (s *Store) markOpen(boot string, isNew bool, r *replayed) error {
 	st.Owner = cmp.Or(s.owner, st.Owner)
 	s.memory.base = st.Visible
 	s.checkpoints.saved = *st
+}
+
+// layOut makes the file of a new store, as one that was closed: it has no
+// journal yet.
+func (s *Store) layOut() error {
+	closed := s.memory.state
+	closed.Clean = true
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		if isNew {
-			if err := makeBuckets(tx); err != nil {
-				return err
-			}
-		}
-		if err := makePayloadBuckets(tx); err != nil {
+		if err := makeBuckets(tx); err != nil {
 			return err
 		}
-		w := writer{tx: tx, state: *st}
-		return w.write(&r.contents)
+		return closed.save(tx)
 	})
 }
 
-// beginJournal starts the first segment, and removes those that were replayed.
+// beginJournal starts the first segment. It comes before markOpen, so that a
+// file that was not closed always has a segment beside it: if not, somebody has
+// taken it away.
 func (s *Store) beginJournal(r *replayed) error {
-	dir := filepath.Dir(s.path)
 	st := s.memory.state
-	segment, err := createSegment(dir, r.next, st.Identity)
+	segment, err := createSegment(filepath.Dir(s.path), r.next, st.Identity)
 	if err != nil {
 		return err
 	}
 	segment.frame = st.Frame
 	s.memory.newer = newGeneration(segment, st)
-	for _, number := range r.numbers {
-		_ = os.Remove(segmentPath(dir, number))
-	}
 	return nil
+}
+
+// markOpen brings the file up to date with the journal, and writes that the
+// store is in use.
+func (s *Store) markOpen(r *replayed) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		if err := makePayloadBuckets(tx); err != nil {
+			return err
+		}
+		w := writer{tx: tx, state: s.memory.state}
+		return w.write(&r.contents)
+	})
+}
+
+// removeReplayed removes the segments that are in the file now.
+func (s *Store) removeReplayed(r *replayed) {
+	for _, number := range r.numbers {
+		_ = os.Remove(segmentPath(filepath.Dir(s.path), number))
+	}
 }

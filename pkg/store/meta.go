@@ -30,7 +30,7 @@ type Meta struct {
 	Confirmed  time.Time // of a tombstone: when the other side knew
 
 	StatusVersion int64
-	SequenceID    int64 // of the status held
+	SequenceID    int64 // of the last status, of an earlier life too
 	StatusHash    string
 	RawHash       string // of the status in its own field order, if that is another
 	HasStatus     bool

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -16,9 +17,6 @@ const (
 	fileName    = "sidecar.db"
 	lockTimeout = time.Second
 
-	// mmapSize is address space, not memory. A file that outgrows it makes the
-	// committer wait for all readers, cursors too.
-	mmapSize = 1 << 30
 	// pageSize is the same on all machines: those with larger pages of memory
 	// would write them whole for every small change.
 	pageSize = 4096
@@ -26,13 +24,17 @@ const (
 	growStep = 2 << 20
 )
 
+// mmapSize is address space, not memory. A file that outgrows it makes the
+// committer wait for all readers, cursors too. Only tests change it.
+var mmapSize = 1 << 30
+
 func filePath(dir string) string { return filepath.Join(dir, fileName) }
 
 // open finds or makes the file and reads it into memory.
 func (s *Store) open() error {
-	made, err := s.makeDir()
-	if err != nil {
-		return err
+	dir := filepath.Dir(s.path)
+	if err := makeDir(dir); err != nil {
+		return fmt.Errorf("make state folder %s: %w; choose a state.dir that can be written", dir, err)
 	}
 	if err := guard(s.openFile); err != nil {
 		return s.explain(err)
@@ -42,10 +44,6 @@ func (s *Store) open() error {
 		return s.explain(err)
 	}
 	s.letGo()
-	if made {
-		// Without this a power cut could take the file itself.
-		syncDir(filepath.Dir(s.path))
-	}
 	return nil
 }
 
@@ -62,14 +60,20 @@ func (s *Store) abandon(err error) {
 	}
 }
 
-// makeDir makes the folder if it is missing, and tells whether the file is.
-func (s *Store) makeDir() (missing bool, err error) {
-	dir := filepath.Dir(s.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return false, fmt.Errorf("make state folder %s: %w; choose a state.dir that can be written", dir, err)
+// makeDir makes the folder if it is missing, and those above it. Their names
+// are durable when it returns: a power cut would take all that is in them.
+func makeDir(dir string) error {
+	_, err := os.Stat(dir)
+	missing, parent := errors.Is(err, fs.ErrNotExist), filepath.Dir(dir)
+	if missing && parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
 	}
-	_, err = os.Stat(s.path)
-	return errors.Is(err, fs.ErrNotExist), nil
+	if err := os.MkdirAll(dir, 0o700); err != nil || !missing {
+		return err
+	}
+	return syncDir(parent)
 }
 
 func (s *Store) openFile() (err error) {
@@ -108,12 +112,20 @@ func isStill(file *os.File, path string) bool {
 	return err == nil && os.SameFile(was, now)
 }
 
-// syncDir is best effort: some file systems have no such thing.
-func syncDir(dir string) {
+// syncDir makes the names in a folder durable, where that can be asked for: some
+// file systems have no such thing, and who may write to a folder may perhaps not
+// read it.
+func syncDir(dir string) error {
 	f, err := os.Open(dir)
-	if err != nil {
-		return
+	if err == nil {
+		defer f.Close()
+		err = syncFolder(f)
 	}
-	defer f.Close()
-	_ = f.Sync()
+	if isAny(err, errors.ErrUnsupported, syscall.EINVAL, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
+
+// syncFolder is put aside by tests only.
+var syncFolder = (*os.File).Sync

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +35,40 @@ func TestANewStoreIsForItsUserOnly(t *testing.T) {
 	}
 	if s.Bytes() == 0 {
 		t.Error("the file has no size")
+	}
+}
+
+// A power cut may take a name that was not synced, and all that is in it.
+func TestTheNamesOfANewStoreAreDurable(t *testing.T) {
+	base := t.TempDir()
+	synced := map[string]bool{}
+	store.SetFolderSync(t, func(f *os.File) error {
+		synced[f.Name()] = true
+		return f.Sync()
+	})
+	closeStore(t, open(t, filepath.Join(base, "state", "hub1")))
+	for _, dir := range []string{base, filepath.Join(base, "state"), filepath.Join(base, "state", "hub1")} {
+		if !synced[dir] {
+			t.Errorf("%s was not synced: %v", dir, synced)
+		}
+	}
+}
+
+func TestAFolderThatCannotBeSynced(t *testing.T) {
+	for _, test := range []struct {
+		err   error
+		opens bool
+	}{{syscall.EINVAL, true}, {syscall.ENOTSUP, true}, {syscall.EIO, false}, {syscall.ENOSPC, false}} {
+		store.SetFolderSync(t, func(f *os.File) error { return &os.PathError{Op: "sync", Path: f.Name(), Err: test.err} })
+		s, err := store.Open(store.Options{Dir: t.TempDir(), Sync: true})
+		if err == nil {
+			put(t, s, key("a"), 1, "x")
+			checkpoint(t, s)
+			closeStore(t, s)
+		}
+		if (err == nil) != test.opens || err != nil && !errors.Is(err, test.err) {
+			t.Errorf("%v: open returns %v", test.err, err)
+		}
 	}
 }
 
@@ -239,13 +275,13 @@ func TestAfterAPowerCutAStoreWithoutSyncNumbersAboveAllItMayHaveGivenOut(t *test
 
 func TestAStoreWithSyncGoesOnAfterAPowerCut(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
+	s := paused(t, dir)
 	start := s.Revision()
 	put(t, s, key("a"), 1, "one")
-	closeStore(t, s)
-	cutPower(t, dir)
+	cut := image(t, dir)
+	cutPowerOf(t, cut)
 
-	s = open(t, dir)
+	s = open(t, cut)
 	if got := s.Revision(); got != start+1 {
 		t.Errorf("revision is %d, want %d", got, start+1)
 	}

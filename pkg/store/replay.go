@@ -12,6 +12,7 @@ type replayed struct {
 	contents
 	numbers []uint64 // of all segments; none is needed once the contents are in the file
 	next    uint64   // a number above them
+	lost    bool     // there must have been a segment, and there is none
 }
 
 // replay reads what the journal has beside the file into index and state. It
@@ -23,7 +24,7 @@ func (s *Store) replay(isNew, lossy bool) (*replayed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &replayed{numbers: numbers, next: max(s.memory.state.Segment, 1)}
+	r := &replayed{numbers: numbers, next: max(s.memory.state.Segment, 1), lost: !isNew && !s.memory.state.Clean}
 	if len(numbers) == 0 {
 		return r, nil
 	}
@@ -33,7 +34,7 @@ func (s *Store) replay(isNew, lossy bool) (*replayed, error) {
 		return nil, fmt.Errorf("%w: %s", errStray, segmentPath(dir, last))
 	}
 	for _, number := range numbers {
-		err := s.play(r, dir, number, number == last)
+		err := s.play(r, dir, number)
 		if lossy && errors.Is(err, errLost) {
 			break
 		}
@@ -50,7 +51,7 @@ var errLost = fmt.Errorf("%w: commits are missing", errDamaged)
 
 // play replays a segment that is not in the file, and must go on where the one
 // before it, or the file, ends.
-func (s *Store) play(r *replayed, dir string, number uint64, last bool) error {
+func (s *Store) play(r *replayed, dir string, number uint64) error {
 	st := &s.memory.state
 	g, b, err := readSegment(dir, number, st.Identity)
 	switch {
@@ -58,11 +59,13 @@ func (s *Store) play(r *replayed, dir string, number uint64, last bool) error {
 		return err
 	case number < st.Segment:
 		return nil // it is in the file
-	case number != st.Segment, g == nil && !last:
+	case number != st.Segment:
 		return errLost
-	case g == nil:
-		return nil // the end came before its first commit
+	case g == nil: // the end came before its first commit
+		st.Segment = number + 1
+		return nil
 	}
+	r.lost = false
 	g.frame = st.Frame
 	rest, err := s.playFrames(r, g, b)
 	if err != nil {

@@ -20,10 +20,13 @@ const (
 // residency counts what was looked at since the mapping was let go.
 type residency struct {
 	mu      sync.Mutex
+	limit   int
 	records int
 	timer   *time.Timer
 	closed  bool
 }
+
+func (r *residency) init() { r.limit = residentRecords }
 
 // touched counts records that were read or written.
 func (s *Store) touched(records int) {
@@ -43,7 +46,7 @@ func (r *residency) add(records int, later func()) bool {
 		r.timer = time.AfterFunc(residentTime, later)
 	}
 	r.records += records
-	return r.records >= residentRecords
+	return r.records >= r.limit
 }
 
 // letGo gives the mapped pages back to the kernel.

@@ -44,7 +44,7 @@ func Restore(o RestoreOptions) (Restored, error) {
 }
 
 func restore(o RestoreOptions) (r Restored, err error) {
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := makeDir(o.Dir); err != nil {
 		return r, fmt.Errorf("make state folder: %w", err)
 	}
 	unlock, err := lockStore(filePath(o.Dir))
@@ -66,7 +66,9 @@ func restore(o RestoreOptions) (r Restored, err error) {
 	if err := os.Rename(fresh, filePath(o.Dir)); err != nil {
 		return r, fmt.Errorf("%w; the store before is in %s", err, r.Aside)
 	}
-	syncDir(o.Dir)
+	if err := syncDir(o.Dir); err != nil {
+		return r, fmt.Errorf("%w; the store is restored, but a power cut may take it yet, and the store before is in %s", err, r.Aside)
+	}
 	return r, nil
 }
 
@@ -237,6 +239,8 @@ func setAside(dir string) (aside string, err error) {
 			return aside, fmt.Errorf("move the store aside: %w; what was moved is in %s", err, aside)
 		}
 	}
-	syncDir(aside)
+	if err := syncDir(aside); err != nil {
+		return aside, fmt.Errorf("move the store aside: %w; it is in %s", err, aside)
+	}
 	return aside, nil
 }

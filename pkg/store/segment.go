@@ -50,11 +50,10 @@ func createSegment(dir string, number, identity uint64) (*segment, error) {
 	}
 	g := &segment{path: path, number: number, identity: identity, salt: randomNumber(), file: file, size: segmentHeader}
 	_, err = file.Write(encodeHeader(identity, g.salt))
-	if err := cmp.Or(err, file.Sync()); err != nil {
+	if err := cmp.Or(err, file.Sync(), syncDir(dir)); err != nil {
 		g.remove()
 		return nil, fmt.Errorf("make journal: %w", err)
 	}
-	syncDir(dir)
 	return g, nil
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	Sync    bool         // sync on every commit; without it a power cut may take changes back
 	History int          // visible changes kept for watchers; 0 = DefaultHistory
 	Owner   string       // whose store it is, kept in it: Restore refuses that of another; "" = leave it
+	Forget  []string     // settings that do not outlive a journal that is missing, see RestoreOptions
 	Log     *slog.Logger // nil = discard
 }
 
@@ -37,6 +38,7 @@ type Store struct {
 	sync    bool
 	history int
 	owner   string
+	forget  []string
 	log     *slog.Logger
 	clock   func() time.Time
 
@@ -57,6 +59,7 @@ type Store struct {
 	broken  error         // set when the disk can no longer be trusted
 	changed chan struct{} // closed by the next commit with visible changes
 
+	lost  chan struct{} // closed when broken is set
 	ended chan struct{} // closed when the committer has ended
 }
 
@@ -79,9 +82,11 @@ func newStore(o Options) *Store {
 		sync:    o.Sync,
 		history: o.History,
 		owner:   o.Owner,
+		forget:  o.Forget,
 		log:     o.Log,
 		clock:   time.Now,
 		changed: make(chan struct{}),
+		lost:    make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
 	if s.history <= 0 {
@@ -95,6 +100,7 @@ func newStore(o Options) *Store {
 	s.checkpoints.init()
 	s.jobs.init()
 	s.cursors.init()
+	s.resident.init()
 	return s
 }
 
@@ -141,13 +147,18 @@ func (s *Store) fileBytes() int64 {
 }
 
 // Err is why commits fail at present: nil again after the next success. While
-// commits fail the store tries again by itself every few seconds. If it asks
-// for a new start, no commit will succeed in this process.
+// commits fail the store tries again by itself every few seconds, unless it is
+// [Store.Broken].
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return cmp.Or(s.broken, s.err)
 }
+
+// Broken is closed when no commit will succeed any more in this process: the
+// disk did not confirm one, so nobody knows what of it is there. Err says why.
+// What was answered is safe, and a new start reads what the disk has.
+func (s *Store) Broken() <-chan struct{} { return s.lost }
 
 // Revision is that of the last visible change that was committed.
 func (s *Store) Revision() resource.Revision {

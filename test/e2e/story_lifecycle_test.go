@@ -49,11 +49,26 @@ func TestOrderlyEnd(t *testing.T) {
 func TestEndDuringCalls(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, startBroker(t, embedded))
+	synced := make(chan struct{}, 1)
 	w.background(func(ctx context.Context) {
-		for range w.source.api.Follow(ctx, resource.WatchRequest{}) {
+		for e := range w.source.api.Follow(ctx, resource.WatchRequest{}) {
+			if e.Type == resource.WatchSynced {
+				synced <- struct{}{}
+			}
 		}
 	})
-	time.Sleep(200 * time.Millisecond)
+	polled := make(chan error, 1)
+	go func() {
+		_, err := w.source.api.Lease(context.Background(), resource.LeaseRequest{Queue: "resources", Max: 1, Wait: time.Minute, LeaseFor: time.Minute})
+		polled <- err
+	}()
+	select {
+	case <-synced:
+	case err := <-polled:
+		t.Fatalf("the long poll has ended already: %v", err)
+	case <-time.After(patience):
+		t.Fatal("the watch did not come to SYNCED")
+	}
 	if took := w.source.terminate(t); took > 5*time.Second {
 		t.Errorf("it took %s to end", took)
 	}

@@ -4,7 +4,7 @@
 //
 // Start reading at session.go: a session is one connection. conn.go makes one
 // system call of many packets, state.go knows what is in flight, inbox.go and
-// acks.go lie between the connection and whoever takes deliveries.
+// replies.go lie between the connection and whoever takes deliveries.
 //
 // Ordering: deliveries come in the order of the connection, and are
 // acknowledged to the broker in that order, whatever the order of the Acks.

@@ -14,8 +14,8 @@ import (
 	"github.com/pillion-dev/pillion/pkg/transport"
 )
 
-// ackTimeout ends a session when something in flight is not answered
-// (docs/architecture.md, Session).
+// ackTimeout ends a session when something in flight is not answered; what is
+// large may take longer (docs/architecture.md, Session).
 const ackTimeout = 10 * time.Second
 
 // session is one connection, from CONNACK to its end.
@@ -61,8 +61,8 @@ func newSession(d *Driver, stream, tcp net.Conn) *session {
 	s.replies = newReplies(s.conn)
 	s.state = newState(s.conn, s.replies, &d.packetIDs)
 	s.client = paho.NewClient(paho.ClientConfig{
-		Conn: s.conn, Session: s.state, AuthHandler: noAuth{}, PingHandler: pinger{paho.NewDefaultPinger(), s.conn}, PacketTimeout: never,
-		OnClientError: s.failed,
+		Conn: s.conn, Session: s.state, AuthHandler: noAuth{}, PacketTimeout: never,
+		PingHandler: pinger{paho.NewDefaultPinger(), s.conn, s.state}, OnClientError: s.failed,
 	})
 	return s
 }
@@ -151,8 +151,8 @@ func (s *session) maintain() {
 		case <-s.replies.kick:
 			s.replies.flush()
 		case now := <-ticker.C:
-			if s.state.overdue(now.Add(-timeout)) {
-				s.conn.fail(fmt.Errorf("the broker has not answered a packet for %s", timeout))
+			if patience, late := s.state.overdue(now, timeout); late {
+				s.conn.fail(fmt.Errorf("the broker has not answered a packet for %s", patience.Round(time.Second/10)))
 			}
 		case <-s.conn.failed:
 			return
@@ -208,12 +208,17 @@ func (noAuth) Authenticated() {}
 // pinger is paho's, which keeps why it gave up to itself.
 type pinger struct {
 	paho.Pinger
-	conn *conn
+	conn  *conn
+	state *state
 }
 
-// Run pings until ctx ends.
+// Run pings until ctx ends. A ping waits behind what is on its way: while there
+// is something, state.overdue decides when the broker is taken for dead.
 func (p pinger) Run(ctx context.Context, c net.Conn, keepAlive uint16) error {
 	err := p.Pinger.Run(ctx, c, keepAlive)
+	for err != nil && p.state.inFlight() {
+		err = p.Pinger.Run(ctx, c, keepAlive)
+	}
 	if err != nil {
 		p.conn.fail(fmt.Errorf("the broker has not answered a ping: %w", err))
 	}

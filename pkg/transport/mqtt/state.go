@@ -28,6 +28,8 @@ type state struct {
 
 	mu      sync.Mutex
 	flights map[uint16]*flight
+	queued  int64     // bytes that were written and are not answered
+	heard   time.Time // of the last answer
 	lost    bool
 }
 
@@ -38,6 +40,7 @@ type flight struct {
 	answer  chan<- packets.ControlPacket // of capacity 1; a zero packet: there will be none
 	publish bool                         // takes a slot
 	sent    time.Time                    // zero while it is being written
+	size    int64                        // bytes that were written
 	reason  byte                         // of its PUBREC
 }
 
@@ -60,10 +63,11 @@ func (s *state) publish(ctx context.Context, p *packets.Publish) (reason byte, s
 	if !s.add(f, p) {
 		return 0, "", transport.ErrClosed
 	}
-	if _, err := p.WriteTo(s.conn); err != nil {
+	size, err := p.WriteTo(s.conn)
+	if err != nil {
 		return 0, "", transport.ErrClosed
 	}
-	s.written(f)
+	s.written(p.PacketID, f, size)
 	select {
 	case recv := <-answer:
 		return outcome(f, recv)
@@ -120,24 +124,46 @@ func (s *state) freeID() uint16 {
 	}
 }
 
-func (s *state) written(f *flight) {
+// written notes that a packet is on its way, unless its answer has overtaken us.
+func (s *state) written(id uint16, f *flight, size int64) {
 	now := time.Now()
 	s.mu.Lock()
-	f.sent = now
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.flights[id] != f {
+		return
+	}
+	f.sent, f.size = now, size
+	s.queued += size
 }
 
-// overdue tells whether something was sent before that time and is not
-// answered.
-func (s *state) overdue(before time.Time) bool {
+// leastRate is that of an uplink which is slow and not dead, in bytes a second.
+const leastRate = 16 << 10
+
+// overdue tells whether an answer should have come by now: within the timeout
+// and the time that all bytes on their way may take, since the packet was
+// written, or since the last answer, for packets and answers come one after the
+// other (docs/transports.md, MQTT). patience is how long that was.
+func (s *state) overdue(now time.Time, timeout time.Duration) (patience time.Duration, late bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	patience = timeout + time.Duration(s.queued)*(time.Second/leastRate)
+	before := now.Add(-patience)
+	if !s.heard.Before(before) {
+		return 0, false
+	}
 	for _, f := range s.flights {
 		if !f.sent.IsZero() && f.sent.Before(before) {
-			return true
+			return patience, true
 		}
 	}
-	return false
+	return 0, false
+}
+
+// inFlight tells whether something was written and is not answered.
+func (s *state) inFlight() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queued > 0
 }
 
 // answered ends a flight.
@@ -149,6 +175,8 @@ func (s *state) answered(id uint16, recv *packets.ControlPacket) {
 		return // of an earlier session
 	}
 	delete(s.flights, id)
+	s.queued -= f.size
+	s.heard = time.Now()
 	f.answer <- *recv
 	if f.publish {
 		<-s.slots
@@ -182,7 +210,9 @@ func (s *state) halfway(p *packets.Pubrec, recv *packets.ControlPacket) {
 	}
 	s.mu.Lock()
 	if f := s.flights[p.PacketID]; f != nil {
-		f.reason, f.sent = p.ReasonCode, time.Now()
+		s.queued -= f.size
+		s.heard = time.Now()
+		f.reason, f.sent, f.size = p.ReasonCode, s.heard, 0
 	}
 	s.mu.Unlock()
 	s.replies.add(packets.PUBREL<<4|2, p.PacketID)

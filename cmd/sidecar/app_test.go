@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/config"
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
+
+// newTestApp is a source without a broker.
+func newTestApp(t *testing.T) *App {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sidecar-app-") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "sidecar.yaml")
+	text := fmt.Sprintf("role: source\nid: hub1\nmqtt: {brokerHost: \"127.0.0.1:1\"}\ndataTypes: [%s]\nstate: {dir: %s}\napi: {socket: %s}\nlog: {level: error}\n",
+		devices, filepath.Join(dir, "state"), filepath.Join(dir, "api.sock"))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := NewApp(cfg, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+// A store that can never write again ends the sidecar, so that whoever started
+// it starts it again.
+func TestABrokenStoreEndsTheSidecar(t *testing.T) {
+	app := newTestApp(t)
+	ended := make(chan error, 1)
+	go func() { ended <- app.Run(t.Context()) }()
+	put := resource.PutRequest{Key: resource.Key{DataType: devices, Cluster: "cluster1", ID: "dev-1"},
+		Spec: resource.Payload{Data: []byte(`{}`), ContentType: resource.JSONContentType}}
+	if _, _, err := app.proxy.Put(t.Context(), put); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(app.store.Path(), 0); err != nil { // the disk has lost it
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "start the sidecar again") || !strings.Contains(err.Error(), app.store.Path()) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("it goes on with a store that cannot write")
+	}
+}
