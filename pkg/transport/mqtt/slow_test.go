@@ -83,23 +83,24 @@ func large(size int) *event.Event {
 // A large packet takes its time on a slow link, and whatever comes behind it.
 func TestSlowLink(t *testing.T) {
 	addr := slowBroker{rate: 64 << 10}.start(t)
-	s := dial(t, newDriver(t, mqtt.WithAckTimeout(sourceOptions(addr), 200*time.Millisecond)))
+	const timeout = 500 * time.Millisecond
+	s := dial(t, newDriver(t, mqtt.WithAckTimeout(sourceOptions(addr), timeout)))
 	start := time.Now()
-	_, err := s.Publish(within(t), large(64<<10))
+	_, err := s.Publish(within(t), large(96<<10))
 	mustNot(t, err)
-	if took := time.Since(start); took < 500*time.Millisecond {
+	if took := time.Since(start); took < 2*timeout {
 		t.Errorf("it took only %s: nothing is tested", took)
 	}
 }
 
 // A ping waits behind what is on its way.
 func TestSlowLinkOutlastsAPing(t *testing.T) {
-	addr := slowBroker{rate: 24 << 10}.start(t)
+	addr := slowBroker{rate: 48 << 10}.start(t)
 	o := mqtt.WithAckTimeout(sourceOptions(addr), 500*time.Millisecond)
 	o.KeepAlive = time.Second
 	s := dial(t, newDriver(t, o))
 	start := time.Now()
-	_, err := s.Publish(within(t), large(60<<10))
+	_, err := s.Publish(within(t), large(120<<10))
 	mustNot(t, err)
 	if took := time.Since(start); took < 2*time.Second {
 		t.Errorf("it took only %s: nothing is tested", took)
@@ -108,9 +109,9 @@ func TestSlowLinkOutlastsAPing(t *testing.T) {
 
 // A broker that answers one after the other is not dead, however long its queue.
 func TestSlowBroker(t *testing.T) {
-	addr := slowBroker{rate: 100 << 20, pause: 60 * time.Millisecond}.start(t)
-	s := dial(t, newDriver(t, mqtt.WithAckTimeout(sourceOptions(addr), 300*time.Millisecond)))
-	const publishers = 15
+	addr := slowBroker{rate: 100 << 20, pause: 150 * time.Millisecond}.start(t)
+	s := dial(t, newDriver(t, mqtt.WithAckTimeout(sourceOptions(addr), time.Second)))
+	const publishers = 10
 	results := make(chan error, publishers)
 	for range publishers {
 		go func() {
