@@ -33,6 +33,7 @@ test: ## all tests but the slow suites, under the race detector
 .PHONY: works
 works: ## the tests of the Kubernetes API (without the race detector, whose build of k8s.io/apiserver takes long)
 	$(GO) test ./pkg/workapi ./cmd/sidecar
+	$(GO) test -run TestWorks ./examples
 
 .PHONY: race
 race: test ## the same as test: it always runs under the race detector

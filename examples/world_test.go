@@ -33,7 +33,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "sidecar")
-	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/sidecar").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-tags", buildTags, "-o", binary, "../cmd/sidecar").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the sidecar: %v\n%s", err, out)
 		return 1
 	}

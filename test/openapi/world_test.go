@@ -45,7 +45,7 @@ func sidecarBinary(t *testing.T, dir string) string {
 		return binary
 	}
 	binary := filepath.Join(dir, "sidecar")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/sidecar").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-tags", buildTags, "-o", binary, "../../cmd/sidecar").CombinedOutput(); err != nil {
 		t.Fatalf("build the sidecar: %v\n%s", err, out)
 	}
 	return binary

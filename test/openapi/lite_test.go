@@ -1,0 +1,6 @@
+//go:build lite
+
+package openapi_test
+
+// buildTags are those of the sidecar that is tested.
+const buildTags = "lite"
