@@ -3,6 +3,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ func TestAFullDiskChangesNothingAndHeals(t *testing.T) {
 	}
 }
 
-// Commits go on while the journal has room, and are refused when it has not.
+// Commits go on while the journal has room, and are refused when it has not. (A
+// further one may be taken: a checkpoint may yet find free pages in the file.)
 func TestAFileThatCannotGrowHoldsTheJournalUp(t *testing.T) {
 	t.Parallel()
 	out, err := childCommand(t, "file full", t.TempDir(), false).CombinedOutput()
@@ -94,7 +96,7 @@ func fillDisk(dir string) error {
 		return err
 	}
 	written, err := writeUntilFull(s, dir)
-	if err != nil {
+	if err := cmp.Or(err, refusedAgain(s, written)); err != nil {
 		return err
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &unlimited); err != nil {
@@ -133,13 +135,17 @@ func writeUntilFull(s *store.Store, dir string) (written int, err error) {
 	case !errors.Is(s.Err(), err):
 		return 0, fmt.Errorf("Err is %v, want %w", s.Err(), err)
 	}
-	// Attempts that fail may not do harm either.
+	return written, verifyBig(s, written)
+}
+
+// refusedAgain tries on: attempts that fail may not do harm either.
+func refusedAgain(s *store.Store, written int) error {
 	for range 3 {
 		if err := putTooBig(s); resource.CodeOf(err) != resource.DiskFull {
-			return 0, fmt.Errorf("a further attempt was answered with %v", err)
+			return fmt.Errorf("a further attempt was answered with %v", err)
 		}
 	}
-	return written, verifyBig(s, written)
+	return verifyBig(s, written)
 }
 
 func verifyBig(s *store.Store, written int) error {
