@@ -30,6 +30,7 @@ within seconds, without a restart. SIGHUP reads them at once.`,
 			if err != nil {
 				return err
 			}
+			saveMemory()
 			app, err := NewApp(cfg, path)
 			if err != nil {
 				return err

@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"os"
-	"runtime/debug"
 
 	"github.com/pillion-dev/pillion/pkg/localapi"
 	"github.com/pillion-dev/pillion/pkg/workapi"
@@ -24,18 +22,9 @@ func newWorksAPI(a *App) worksAPI {
 	server := workapi.New(workapi.Options{
 		Role: cfg.Role, ID: cfg.ID, Version: version(), Store: a.store, Engine: a.proxy, Log: a.log,
 		MaxBytes: func() int64 { return a.config.Load().Work.MaxBytes },
-		Began:    saveMemory,
+		Began:    forgetStart,
 	})
 	return worksAPI{server, func() bool { return a.config.Load().Work.Enabled }}
-}
-
-// saveMemory trades time for memory once the Kubernetes API is in use: it makes
-// a lot of garbage. Who sets GOGC has decided otherwise.
-func saveMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-	forgetStart()
 }
 
 // handler answers as long as works are enabled.
