@@ -39,12 +39,10 @@ func secret(n *node) (Secret, error) {
 	return Secret(n.text), nil
 }
 
-var namePattern = regexp.MustCompile(`^[a-z0-9-]{1,63}$`)
-
 // name is a source id, agent id or cluster name (docs/api.md, A resource).
 func name(n *node) (string, error) {
 	value, err := text(n)
-	if err == nil && !namePattern.MatchString(value) {
+	if err == nil && resource.ValidateName("", value) != nil {
 		err = fmt.Errorf("must be 1 to 63 of a-z, 0-9 and -, not %s", show(n))
 	}
 	return value, err
