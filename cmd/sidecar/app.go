@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
@@ -140,7 +141,10 @@ func (a *App) Run(ctx context.Context) error {
 		return a.proxy.Run(ctx)
 	})
 	notify(daemon.SdNotifyReady, a.log)
-	err := group.Wait()
+	ended, err := a.wait(group)
+	if !ended {
+		return err
+	}
 	pending := a.proxy.Pending()
 	if closeErr := a.store.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("close the store: %w", closeErr))
@@ -160,6 +164,29 @@ func (a *App) announceEnd(ctx, serving context.Context) error {
 	notify(daemon.SdNotifyStopping, a.log)
 	a.server.Drain()
 	return nil
+}
+
+// brokenPatience is how much longer than shutdownGrace the end of a sidecar with
+// a broken store may take.
+const brokenPatience = 10 * time.Second
+
+// wait waits until all parts have ended and returns why the first did. Parts that
+// read a broken store may wait for a lock of its library for ever: after some
+// time they are left behind.
+func (a *App) wait(group *errgroup.Group) (ended bool, err error) {
+	done := make(chan error, 1)
+	go func() { done <- group.Wait() }()
+	select {
+	case err := <-done:
+		return true, err
+	case <-a.store.Broken():
+	}
+	select {
+	case err := <-done:
+		return true, err
+	case <-time.After(a.config.Load().ShutdownGrace + brokenPatience):
+		return false, a.store.Err()
+	}
 }
 
 // watchStore ends with an error when the store is broken.

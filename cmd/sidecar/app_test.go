@@ -6,7 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pillion-dev/pillion/pkg/config"
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -21,7 +24,7 @@ func newTestApp(t *testing.T) *App {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	path := filepath.Join(dir, "sidecar.yaml")
-	text := fmt.Sprintf("role: source\nid: hub1\nmqtt: {brokerHost: \"127.0.0.1:1\"}\ndataTypes: [%s]\nstate: {dir: %s}\napi: {socket: %s}\nlog: {level: error}\n",
+	text := fmt.Sprintf("role: source\nid: hub1\nmqtt: {brokerHost: \"127.0.0.1:1\"}\ndataTypes: [%s]\nstate: {dir: %s}\napi: {socket: %s}\nlog: {level: error}\nshutdownGrace: 1s\n",
 		devices, filepath.Join(dir, "state"), filepath.Join(dir, "api.sock"))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -59,4 +62,25 @@ func TestABrokenStoreEndsTheSidecar(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("it goes on with a store that cannot write")
 	}
+}
+
+// What waits for a broken store for ever does not keep the sidecar.
+func TestABrokenStoreIsNotWaitedForForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newTestApp(t)
+		defer app.listener.Close()
+		defer app.store.Close()
+		if err := os.Truncate(app.store.Path(), 0); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = app.proxy.Get(t.Context(), resource.Key{DataType: devices, Source: "hub1", Cluster: "cluster1", ID: "dev-1"})
+		stuck, group := make(chan struct{}), &errgroup.Group{}
+		defer close(stuck)
+		group.Go(func() error { <-stuck; return nil })
+		start := time.Now()
+		ended, err := app.wait(group)
+		if took := time.Since(start); ended || err == nil || took > time.Second+brokenPatience {
+			t.Errorf("after %s: ended %v, %v", took, ended, err)
+		}
+	})
 }

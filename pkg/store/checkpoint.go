@@ -284,11 +284,10 @@ func (s *Store) transact(fn func(*bbolt.Tx) error) error {
 // lastTx is the transaction that a reader would see; 0 if there are no readers
 // any more.
 func (s *Store) lastTx() (id int) {
-	_ = guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			id = tx.ID()
-			return nil
-		})
-	})
-	return id
+	tx, err := s.begin()
+	if err != nil {
+		return 0
+	}
+	defer tx.Rollback()
+	return tx.ID()
 }

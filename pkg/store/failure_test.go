@@ -265,3 +265,41 @@ func TestAPanicOfTheFileEndsTheStoreButNotTheProcess(t *testing.T) {
 	}()
 	within(t, closed, "the store to close")
 }
+
+// The disk has lost the file: whoever notices first, the process goes on, no
+// call waits for ever, and the store says that it is broken.
+func TestAFileThatIsLostEndsTheStoreButNotTheProcess(t *testing.T) {
+	for name, notice := range map[string]func(s *store.Store){
+		"by a read":   func(s *store.Store) { _, _ = s.Get(key("a")) },
+		"by a commit": func(s *store.Store) { _ = s.Checkpoint() },
+		"by itself":   func(*store.Store) {}, // when it lets the mapping go
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := store.Open(store.Options{Dir: t.TempDir(), Sync: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, s, key("a"), 1, "one")
+			if err := os.Truncate(s.Path(), 0); err != nil {
+				t.Fatal(err)
+			}
+			notice(s)
+			within(t, s.Broken(), "the store to be broken")
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_, readErr := s.Get(key("a"))
+				writeErr := s.Update(context.Background(), func(tx *store.Tx) error { putTx(tx, key("a"), 2, "two"); return nil })
+				for _, err := range []error{readErr, writeErr, s.Err()} {
+					if err == nil || !strings.Contains(err.Error(), s.Path()) || !strings.Contains(err.Error(), "start the sidecar again") {
+						t.Errorf("got %v, want an error that names the file and asks for a new start", err)
+					}
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			within(t, done, "calls and close to end")
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -145,6 +146,9 @@ func (s *Store) distrust(err error) error {
 // unconfirmedError keeps the code of a full disk: some file systems find out at
 // the sync.
 func unconfirmedError(path string, err error) error {
+	if errors.Is(err, errUnreadable) {
+		return fmt.Errorf("store %s: %w; start the sidecar again, and if that does not help see to the disk, or put a backup in its place", path, err)
+	}
 	if isDiskFull(err) {
 		return resource.Errorf(resource.DiskFull, "no space left for the store in %s: the disk did not confirm a commit; free space there or raise its limit, and start the sidecar again: %w", filepath.Dir(path), err)
 	}

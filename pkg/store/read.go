@@ -11,14 +11,23 @@ import (
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
-// begin opens a transaction of the file.
+// begin opens a transaction of the file. If that fails because a page is missing,
+// bbolt keeps its lock: nobody may begin another one then.
 func (s *Store) begin() (tx *bbolt.Tx, err error) {
+	if s.locked.Load() {
+		return nil, s.brokenBy()
+	}
 	err = guard(func() error {
 		tx, err = s.db.Begin(false)
 		return err
 	})
 	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		return nil, errClosed()
+	}
+	if errors.Is(err, errUnreadable) {
+		err = s.distrust(err)
+		s.locked.Store(true)
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read store %s: %w", s.path, err)

@@ -3,8 +3,6 @@ package store
 import (
 	"sync"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 // The file is mapped, and each page that was once looked at counts as memory of
@@ -52,10 +50,12 @@ func (r *residency) add(records int, later func()) bool {
 // letGo gives the mapped pages back to the kernel.
 func (s *Store) letGo() {
 	s.resident.reset()
-	_ = s.db.View(func(tx *bbolt.Tx) error {
-		dropPages(s.db.Info().Data, tx.Size())
-		return nil
-	})
+	tx, err := s.begin()
+	if err != nil {
+		return // closed or broken
+	}
+	dropPages(s.db.Info().Data, tx.Size())
+	_ = tx.Rollback()
 }
 
 func (r *residency) reset() {

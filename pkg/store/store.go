@@ -53,6 +53,7 @@ type Store struct {
 	observers   []func([]Change)
 
 	visible atomic.Uint64 // state.Visible, for everybody
+	locked  atomic.Bool   // a transaction could not begin, and none may any more
 
 	mu      sync.Mutex
 	err     error         // of the last commit
@@ -156,7 +157,8 @@ func (s *Store) Err() error {
 }
 
 // Broken is closed when no commit will succeed any more in this process: the
-// disk did not confirm one, so nobody knows what of it is there. Err says why.
+// disk did not confirm one, so nobody knows what of it is there, or it did not
+// give the pages that every transaction begins with. Err says why.
 // What was answered is safe, and a new start reads what the disk has.
 func (s *Store) Broken() <-chan struct{} { return s.lost }
 
