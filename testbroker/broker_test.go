@@ -189,6 +189,20 @@ func TestDropKeepsSessionsAndOrder(t *testing.T) {
 	back.expectEnd(t)
 }
 
+// A client without a session that comes back at once, while its old connection
+// is still there or just ending, is a client like any other.
+func TestAClientThatComesBackAtOnceIsServed(t *testing.T) {
+	b := start(t, testbroker.Options{})
+	other := connect(t, b, "other")
+	for n := range 500 {
+		c := connect(t, b, "c") // takes the place of the one before
+		c.subscribe(t, "t")
+		want := fmt.Sprint(n)
+		other.publish(t, "t", want)
+		c.expect(t, want)
+	}
+}
+
 func TestHold(t *testing.T) {
 	b := start(t, testbroker.Options{})
 	publisher, subscriber := connect(t, b, "p"), connect(t, b, "s")

@@ -3,6 +3,7 @@ package testbroker
 import (
 	"crypto/subtle"
 	"sync/atomic"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
@@ -21,7 +22,7 @@ func (h *hook) ID() string { return "testbroker" }
 
 func (h *hook) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish:
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnSessionEstablish, mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPublish:
 		return true
 	}
 	return false
@@ -47,6 +48,31 @@ func (h *hook) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool {
 	}
 	password, ok := users[string(pk.Connect.Username)]
 	return ok && subtle.ConstantTimeCompare([]byte(password), pk.Connect.Password) == 1
+}
+
+// takeoverPatience is how long a client waits for the end of its old connection.
+const takeoverPatience = 5 * time.Second
+
+// OnSessionEstablish ends an old connection whose session ends with it, before
+// mochi admits the new one: it cleans up by the client's id, and would take away
+// what the new connection has begun.
+func (h *hook) OnSessionEstablish(client *mochi.Client, _ packets.Packet) {
+	old, ok := h.server.Clients.Get(client.ID)
+	if !ok || !endsWithConnection(old) {
+		return
+	}
+	_ = h.server.DisconnectClient(old, packets.ErrSessionTakenOver)
+	for deadline := time.Now().Add(takeoverPatience); ok && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		_, ok = h.server.Clients.Get(client.ID)
+	}
+}
+
+// endsWithConnection tells whether a client's session ends with its connection.
+func endsWithConnection(client *mochi.Client) bool {
+	if client.Properties.ProtocolVersion < 5 {
+		return client.Properties.Clean
+	}
+	return client.Properties.Props.SessionExpiryInterval == 0
 }
 
 // OnACLCheck asks Options.Authorize.
