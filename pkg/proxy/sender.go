@@ -3,9 +3,10 @@ package proxy
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/pillion-dev/pillion/pkg/event"
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -26,73 +27,66 @@ const storeRetry = 3 * time.Second
 
 func repeatAfter(tries int) time.Duration { return firstRepeat << min(tries, mostRepeats-1) }
 
-// sender publishes through one session.
+// sender publishes through one session, with a goroutine for each event in
+// flight. One at a time leads: it waits for what the outbox yields, leaves the
+// lead to another, and ships what it has taken, so that nothing is handed over
+// on its way. A few wait for the lead: their stacks have grown already, which
+// costs a new one more than all else that it does.
 type sender struct {
 	*Proxy
 	session transport.Session
-	broken  atomic.Bool // a publish was lost: what would follow is not to blame
-	shippers
+	broken  atomic.Bool   // a publish was lost: what would follow is not to blame
+	lead    chan struct{} // holds one while nobody leads
+	ready   atomic.Int32  // goroutines that lead or wait for it
 }
+
+// mostReady is how many goroutines lead or wait for it at most.
+const mostReady = 4
 
 // send publishes what the outbox yields until ctx or the session ends, and
 // waits for the publishes in flight.
 func (p *Proxy) send(ctx context.Context, session transport.Session) error {
-	s := &sender{Proxy: p, session: session, shippers: newShippers()}
-	defer s.shippers.end()
-	for {
-		next, ok := p.outbox.next(ctx, session.Info().MaxInFlight)
-		if !ok {
-			return ctx.Err()
+	s := &sender{Proxy: p, session: session, lead: make(chan struct{}, 1)}
+	s.lead <- struct{}{}
+	group, leading := errgroup.WithContext(ctx)
+	s.hire(ctx, leading, group)
+	return group.Wait()
+}
+
+// hire has one goroutine more.
+func (s *sender) hire(ctx, leading context.Context, group *errgroup.Group) {
+	s.ready.Add(1)
+	group.Go(func() error {
+		for {
+			next, err := s.take(leading)
+			if err != nil {
+				return err
+			}
+			if s.ready.Add(-1) == 0 {
+				s.hire(ctx, leading, group)
+			}
+			s.ship(ctx, next)
+			if s.ready.Add(1) > mostReady {
+				s.ready.Add(-1)
+				return nil
+			}
 		}
-		if s.over() {
-			p.outbox.back(next)
-			return transport.ErrClosed
-		}
-		s.give(next, func(next shipment) { s.ship(ctx, next) })
+	})
+}
+
+// take leads until there is something to ship.
+func (s *sender) take(ctx context.Context) (shipment, error) {
+	<-s.lead
+	defer func() { s.lead <- struct{}{} }()
+	next, ok := s.outbox.next(ctx, s.session.Info().MaxInFlight)
+	switch {
+	case !ok:
+		return next, ctx.Err()
+	case s.over():
+		s.outbox.back(next)
+		return next, transport.ErrClosed
 	}
-}
-
-// shippers are the goroutines that ship, one for each event in flight. A few
-// wait for the next one: their stacks have grown already, which costs a new one
-// more than all else that it does.
-type shippers struct {
-	next    chan shipment // to one that waits
-	running *sync.WaitGroup
-	waiting *atomic.Int32
-}
-
-// idleShippers is how many of them wait at most.
-const idleShippers = 4
-
-func newShippers() shippers {
-	return shippers{next: make(chan shipment), running: new(sync.WaitGroup), waiting: new(atomic.Int32)}
-}
-
-// give has something shipped, and does not wait for it.
-func (s shippers) give(next shipment, ship func(shipment)) {
-	select {
-	case s.next <- next:
-	default:
-		s.running.Go(func() { s.run(next, ship) })
-	}
-}
-
-func (s shippers) run(next shipment, ship func(shipment)) {
-	for open := true; open; {
-		ship(next)
-		if s.waiting.Add(1) > idleShippers {
-			s.waiting.Add(-1)
-			return
-		}
-		next, open = <-s.next
-		s.waiting.Add(-1)
-	}
-}
-
-// end waits until all is shipped.
-func (s shippers) end() {
-	close(s.next)
-	s.running.Wait()
+	return next, nil
 }
 
 // ship sends one key: its newest state, read now.

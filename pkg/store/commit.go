@@ -16,11 +16,30 @@ const (
 // asks it to.
 const probeAfter = 2 * time.Second
 
-// run is the committer.
+// run is the committer of what no Update commits on its own goroutine.
 func (s *Store) run() {
 	defer close(s.ended)
-	for s.jobs.wait(s.patience()) {
+	for s.jobs.wait(s.patience) {
+		s.committing <- struct{}{}
 		s.commit()
+		<-s.committing
+	}
+}
+
+// commitOrWake makes the goroutine of an Update the committer if nobody is: to
+// hand a single update to another one costs more than its commit without a sync.
+// What comes meanwhile is left to run, for one commit.
+func (s *Store) commitOrWake() {
+	select {
+	case s.committing <- struct{}{}:
+		if s.jobs.hurries() {
+			s.commit()
+		}
+		<-s.committing
+	default:
+	}
+	if s.jobs.hurries() || s.Err() != nil {
+		s.jobs.signal()
 	}
 }
 

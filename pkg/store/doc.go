@@ -11,10 +11,11 @@
 //
 // # Writing
 //
-// One committer goroutine runs the functions given to [Store.Update] one after
-// the other, in the order in which they came, commits what all that wait have
-// staged as one frame of the journal with one write and one sync, merges it into
-// memory, tells the observers, and answers. An update sees what updates before
+// One goroutine at a time is the committer: that of an Update if nobody else is
+// at the moment, else one that the store keeps for it. It runs the functions given to [Store.Update] one
+// after the other, in the order in which they came, commits what all that wait
+// have staged as one frame of the journal with one write and one sync, merges it
+// into memory, tells the observers, and answers. An update sees what updates before
 // it in the same commit have staged. One that fails is discarded alone; a commit
 // that fails (a full disk) changes nothing and is answered with its error to all
 // in it.

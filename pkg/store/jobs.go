@@ -47,13 +47,20 @@ func (q *jobs) add(j *job) error {
 	}
 	j.since = time.Now()
 	q.line = append(q.line, j)
-	if !j.soon {
-		q.urgent++
-	}
-	if !j.soon || len(q.line) == 1 || len(q.line) == maxUpdates {
+	switch {
+	case !j.soon:
+		q.urgent++ // its caller sees to it
+	case len(q.line) == 1 || len(q.line) == maxUpdates:
 		q.signal() // otherwise the committer sleeps for the first of them already
 	}
 	return nil
+}
+
+// hurries tells whether an Update waits.
+func (q *jobs) hurries() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.urgent > 0
 }
 
 func errClosed() error {
@@ -98,15 +105,10 @@ func (q *jobs) pop() *job {
 }
 
 // wait returns true when it is time for a commit: there is an Update, an
-// UpdateSoon has waited long enough, or patience (if not 0) has run out. It
-// returns false when the line is closed and empty.
-func (q *jobs) wait(patience time.Duration) bool {
-	var giveUp <-chan time.Time
-	if patience > 0 {
-		timer := time.NewTimer(patience)
-		defer timer.Stop()
-		giveUp = timer.C
-	}
+// UpdateSoon has waited long enough, or patience (if not 0) has run out, which
+// is asked for again with every signal. It returns false when the line is closed
+// and empty.
+func (q *jobs) wait(patience func() time.Duration) bool {
 	for {
 		due, delay, open := q.due()
 		if due || !open {
@@ -115,7 +117,7 @@ func (q *jobs) wait(patience time.Duration) bool {
 		select {
 		case <-q.wake:
 		case <-after(delay):
-		case <-giveUp:
+		case <-after(patience()):
 			return true
 		}
 	}

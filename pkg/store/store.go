@@ -52,6 +52,8 @@ type Store struct {
 	resident    residency
 	observers   []func([]Change)
 
+	committing chan struct{} // holds one while somebody is the committer
+
 	visible atomic.Uint64 // state.Visible, for everybody
 	locked  atomic.Bool   // a transaction could not begin, and none may any more
 
@@ -61,7 +63,7 @@ type Store struct {
 	changed chan struct{} // closed by the next commit with visible changes
 
 	lost  chan struct{} // closed when broken is set
-	ended chan struct{} // closed when the committer has ended
+	ended chan struct{} // closed when no Update is left
 }
 
 // Open opens the store in o.Dir, or makes a new one there. It fails within
@@ -100,6 +102,7 @@ func newStore(o Options) *Store {
 	s.journal.init()
 	s.checkpoints.init()
 	s.jobs.init()
+	s.committing = make(chan struct{}, 1)
 	s.cursors.init()
 	s.resident.init()
 	return s
@@ -181,8 +184,8 @@ type Change struct {
 	Meta *Meta // nil: the record was removed
 }
 
-// Update runs fn on the committer goroutine and commits what it staged. It
-// returns nil once that is durable. If fn returns an error or panics, its
+// Update has fn run on the committer goroutine, which may be the caller's, and
+// what it staged committed. It returns nil once that is durable. If fn returns an error or panics, its
 // changes are discarded and Update returns that error; others in the same
 // commit are not harmed. If ctx ends before fn was started, fn never runs;
 // once it has started, Update waits for the outcome whatever ctx does.
@@ -195,6 +198,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := s.jobs.add(j); err != nil {
 		return err
 	}
+	s.commitOrWake()
 	select {
 	case err := <-answer:
 		return err
