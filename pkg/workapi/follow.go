@@ -36,7 +36,7 @@ func (w *follower) Stop() { w.cancel() }
 // start begins to send; it ends with ctx, with Stop, or after an error event.
 func (w *follower) start(ctx context.Context) {
 	ctx, w.cancel = context.WithCancel(ctx)
-	w.results = make(chan watch.Event, 16)
+	w.results = make(chan watch.Event, followBatch)
 	go func() {
 		defer close(w.results)
 		defer w.cancel()
@@ -55,7 +55,7 @@ func (w *follower) run(ctx context.Context) error {
 	}
 	bookmarks := time.NewTicker(bookmarkEvery)
 	defer bookmarks.Stop()
-	for {
+	for pace := (pace{}); ; {
 		changes, through, advanced, err := w.next()
 		if err != nil {
 			return err
@@ -77,6 +77,9 @@ func (w *follower) run(ctx context.Context) error {
 				return err
 			}
 		case <-advanced:
+			if err := pace.wait(ctx); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package workapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -168,7 +170,7 @@ func (s *workStorage) sourceChange(change *manifestwork.Change, current, next *w
 		change.Delete, change.Force = true, true
 		return nil
 	}
-	if !equality.Semantic.DeepEqual(current.Spec, next.Spec) {
+	if !sameSpec(current.Spec, next.Spec) {
 		spec, err := encodeSpec(change.Key.DataType, &next.Spec)
 		if err != nil {
 			return err
@@ -194,6 +196,18 @@ func hasCleanup(w *workv1.ManifestWork) bool {
 	return false
 }
 
+// sameSpec compares the bytes of manifests as such: reflection takes them one by
+// one, which would be a quarter of the time of a write.
+func sameSpec(a, b workv1.ManifestWorkSpec) bool {
+	same := slices.EqualFunc(a.Workload.Manifests, b.Workload.Manifests, func(x, y workv1.Manifest) bool {
+		return x.Object == nil && y.Object == nil && bytes.Equal(x.Raw, y.Raw)
+	})
+	if same {
+		a.Workload.Manifests, b.Workload.Manifests = nil, nil
+	}
+	return equality.Semantic.DeepEqual(a, b)
+}
+
 // sameDeclared compares what a source declares in metadata.
 func sameDeclared(a, b *workv1.ManifestWork) bool {
 	return equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.Annotations, b.Annotations) &&
@@ -202,7 +216,7 @@ func sameDeclared(a, b *workv1.ManifestWork) bool {
 
 // agentChange reports a status. All else but finalizers is the source's.
 func (s *workStorage) agentChange(change *manifestwork.Change, current, next *workv1.ManifestWork) error {
-	if !equality.Semantic.DeepEqual(current.Spec, next.Spec) || !sameDeclared(current, next) {
+	if !sameSpec(current.Spec, next.Spec) || !sameDeclared(current, next) {
 		return apierrors.NewForbidden(works, current.Name, errors.New("spec, labels, annotations and owners of a work are its source's: an agent changes status and finalizers"))
 	}
 	if equality.Semantic.DeepEqual(current.Status, next.Status) {

@@ -1,6 +1,7 @@
 package sdk12
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -84,7 +85,7 @@ func countLines(stream interface{ Read([]byte) (int, error) }, want int, told *a
 	buffer, seen := make([]byte, 64<<10), 0
 	for seen < want {
 		n, err := stream.Read(buffer)
-		lines := strings.Count(string(buffer[:n]), "\n")
+		lines := bytes.Count(buffer[:n], []byte{'\n'})
 		seen += lines
 		told.Add(int64(lines))
 		if err != nil {
