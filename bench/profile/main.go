@@ -36,16 +36,30 @@ const dataType = "com.example.bench.v1alpha1.devices"
 func main() {
 	broker := flag.String("broker", "127.0.0.1:1883", "a running broker")
 	cpu := flag.String("cpu", "", "where to write the profile")
+	mem := flag.String("mem", "", "where to write a profile of what was allocated")
 	sync := flag.Bool("sync", false, "state.sync")
 	seconds := flag.Int("seconds", 8, "how long")
 	writers := flag.Int("writers", 1, "1: the closed loop of spec latency; more: throughput")
 	gap := flag.Duration("gap", 0, "a rest between two loops")
 	statuses := flag.Bool("status", false, "answer with a status")
 	flag.Parse()
-	if err := run(*broker, *cpu, *sync, time.Duration(*seconds)*time.Second, *writers, *statuses, *gap); err != nil {
+	err := run(*broker, *cpu, *sync, time.Duration(*seconds)*time.Second, *writers, *statuses, *gap)
+	if err == nil && *mem != "" {
+		err = writeAllocations(*mem)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func writeAllocations(path string) error {
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	return pprof.Lookup("allocs").WriteTo(out, 0)
 }
 
 // marks are when one spec passed each stage.
