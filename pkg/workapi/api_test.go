@@ -262,22 +262,3 @@ func TestTheCRDIsTheModules(t *testing.T) {
 		t.Errorf("schema/manifestworks.crd.yaml is another than that of the module: copy it (%v)", err)
 	}
 }
-
-func FuzzBodies(f *testing.F) {
-	w := newWorld(f, resource.Source, f.TempDir())
-	w.call(f, "POST", inCluster1, plain, workJSON("cluster1", "w1", "v1"))
-	f.Add(workJSON("cluster1", "w2", "v1"), plain)
-	f.Add(`{"metadata":{"labels":null,"finalizers":[""]}}`, merge)
-	f.Add(`[{"op":"remove","path":"/spec/workload/manifests/0"}]`, "application/json-patch+json")
-	f.Add(`spec: {workload: {manifests: [7]}}`, apply)
-	f.Fuzz(func(t *testing.T, body, contentType string) {
-		if strings.ContainsAny(contentType, "\r\n\x00") {
-			return
-		}
-		for method, path := range map[string]string{"POST": inCluster1, "PUT": inCluster1 + "/w1", "PATCH": inCluster1 + "/w1?fieldManager=f"} {
-			if code, answer := w.call(t, method, path, contentType, body); code >= 500 {
-				t.Errorf("%s: %d %s", method, code, answer)
-			}
-		}
-	})
-}

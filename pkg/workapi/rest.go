@@ -2,7 +2,9 @@ package workapi
 
 import (
 	"context"
+	"errors"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,6 +27,27 @@ type workREST struct {
 
 // ShortNames are those of kubectl get mw.
 func (workREST) ShortNames() []string { return []string{"mw"} }
+
+// Update writes a work; server-side apply makes it, too.
+func (r workREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc,
+	update rest.ValidateObjectUpdateFunc, forceCreate bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
+	return r.Store.Update(ctx, name, asked{info}, create, update, forceCreate, options)
+}
+
+// asked is a change as a request wants it. What it makes no work of, such as the
+// server-side apply of a manifest that is no object, is the request's fault: 400,
+// where a hub says 500.
+type asked struct{ rest.UpdatedObjectInfo }
+
+// UpdatedObject is old after the change.
+func (a asked) UpdatedObject(ctx context.Context, old runtime.Object) (runtime.Object, error) {
+	object, err := a.UpdatedObjectInfo.UpdatedObject(ctx, old)
+	var told apierrors.APIStatus
+	if err == nil || errors.As(err, &told) || ctx.Err() != nil {
+		return object, err
+	}
+	return nil, apierrors.NewBadRequest(err.Error())
+}
 
 // statusREST is its subresource status: it is read, and at an agent written.
 type statusREST struct{ store *registry.Store }
@@ -92,7 +115,7 @@ func (r statusREST) Get(ctx context.Context, name string, options *metav1.GetOpt
 // Update writes its status. A status is never created without its work.
 func (r statusREST) Update(ctx context.Context, name string, info rest.UpdatedObjectInfo, create rest.ValidateObjectFunc,
 	update rest.ValidateObjectUpdateFunc, _ bool, options *metav1.UpdateOptions) (runtime.Object, bool, error) {
-	return r.store.Update(ctx, name, info, create, update, false, options)
+	return r.store.Update(ctx, name, asked{info}, create, update, false, options)
 }
 
 // GetResetFields is the strategy's.

@@ -25,6 +25,7 @@ const worksPath = "/apis/work.open-cluster-management.io/v1/manifestworks"
 type world struct {
 	store  *store.Store
 	engine *proxy.Proxy
+	api    *workapi.Server
 	server *httptest.Server
 	stop   func()
 }
@@ -46,7 +47,7 @@ func newWorld(t testing.TB, role resource.Role, dir string) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- api.Run(ctx) }()
-	w := &world{store: s, engine: engine, server: httptest.NewUnstartedServer(api)}
+	w := &world{store: s, engine: engine, api: api, server: httptest.NewUnstartedServer(api)}
 	w.server.Config.BaseContext = nil
 	w.server.Start()
 	stopped := false

@@ -4,66 +4,12 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
-
-// kubectl is the real one, as a user of a sidecar's kubeconfig has it.
-type kubectl struct {
-	t          *testing.T
-	kubeconfig string
-	cache      string
-	editor     string
-}
-
-func newKubectl(t *testing.T, s *sidecar) *kubectl {
-	t.Helper()
-	path := filepath.Join(s.dir, "kubeconfig")
-	s.configure(t, settings{"api": settings{"listen": freeAddr(t), "kubeconfigFile": path}})
-	s.start(t)
-	editor := filepath.Join(s.dir, "editor")
-	if err := os.WriteFile(editor, []byte("#!/bin/sh\nsed -i 's/app: demo/app: edited/' \"$1\"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return &kubectl{t: t, kubeconfig: path, cache: filepath.Join(s.dir, "cache"), editor: editor}
-}
-
-// run is one command; stdin may be empty.
-func (k *kubectl) run(stdin string, args ...string) (string, error) {
-	k.t.Helper()
-	ctx, cancel := context.WithTimeout(k.t.Context(), 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "kubectl", append([]string{"--kubeconfig", k.kubeconfig, "--cache-dir", k.cache}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), "KUBECTL_EXTERNAL_DIFF=diff -u", "KUBE_EDITOR="+k.editor)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// must wants success, and that text in what is said.
-func (k *kubectl) must(want, stdin string, args ...string) {
-	k.t.Helper()
-	out, err := k.run(stdin, args...)
-	if err != nil || !strings.Contains(out, want) {
-		k.t.Fatalf("kubectl %s: %v, want %q in\n%s", strings.Join(args, " "), err, want, out)
-	}
-}
-
-// fails wants an error with that text.
-func (k *kubectl) fails(want, stdin string, args ...string) {
-	k.t.Helper()
-	if out, err := k.run(stdin, args...); err == nil || !strings.Contains(out, want) {
-		k.t.Fatalf("kubectl %s: %v, want a failure with %q in\n%s", strings.Join(args, " "), err, want, out)
-	}
-}
 
 const work = `{"apiVersion":"work.open-cluster-management.io/v1","kind":"ManifestWork","metadata":{"name":"w1","namespace":"cluster1","labels":{"app":"demo"}},
 "spec":{"workload":{"manifests":[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cm1","namespace":"default"},"data":{"k":"VALUE"}}]}}}`
@@ -71,66 +17,137 @@ const work = `{"apiVersion":"work.open-cluster-management.io/v1","kind":"Manifes
 const workStatus = `{"status":{"conditions":[{"type":"Applied","status":"True","reason":"R","message":"","lastTransitionTime":"2026-01-02T03:04:05Z"},` +
 	`{"type":"Available","status":"True","reason":"R","message":"","lastTransitionTime":"2026-01-02T03:04:05Z"}]}}`
 
+// workValue is where VALUE goes.
+const workValue = ".spec.workload.manifests[0].data.k"
+
 func workOf(value string) string { return strings.Replace(work, "VALUE", value, 1) }
 
 // TestKubectl goes through its verbs against two sidecars with no cluster
 // behind them: a source is driven, and an agent answers.
 func TestKubectl(t *testing.T) {
-	if _, err := exec.LookPath("kubectl"); err != nil {
-		t.Skip("there is no kubectl")
-	}
 	b := startBroker(t, embedded)
 	hub := newKubectl(t, newSidecar(t, resource.Source, b.addr, nil))
 	edge := newKubectl(t, newSidecar(t, resource.Agent, b.addr, nil))
-
-	hub.must("manifestworks", "", "api-resources")
-	hub.must("propagationPolicy", "", "explain", "mw.spec.deleteOption")
-	hub.must("created", workOf("v1"), "create", "-f", "-")
-	hub.must("configured", workOf("v1"), "apply", "-f", "-")
-	hub.must("unchanged", workOf("v1"), "apply", "-f", "-")
-	if out, err := hub.run(workOf("v2"), "diff", "-f", "-"); !isExit(err, 1) || !strings.Contains(out, "+        k: v2") {
-		t.Errorf("diff: %v\n%s", err, out)
-	}
-	hub.must("w1", workOf("v2"), "apply", "--dry-run=server", "-f", "-")
-	hub.must("serverside-applied", workOf("v2"), "apply", "--server-side", "--force-conflicts", "-f", "-")
-	hub.must("edited", "", "edit", "mw", "w1", "-n", "cluster1")
-	hub.must("edited", "", "get", "mw", "w1", "-n", "cluster1", "-o", "jsonpath={.metadata.labels.app}")
-	hub.must("patched", "", "patch", "mw", "w1", "-n", "cluster1", "--type=json", "-p", `[{"op":"add","path":"/metadata/labels/x","value":"y"}]`)
-	hub.must("w1", "", "get", "mw", "-A", "-l", "x=y", "--field-selector", "metadata.name=w1")
-	hub.must("No resources found", "", "get", "mw", "-A", "-l", "x!=y,app")
-	hub.must("Name:         w1", "", "describe", "mw", "w1", "-n", "cluster1")
-	hub.fails("not found", "", "get", "mw", "none", "-n", "cluster1")
-	hub.fails("spec.workload.manifests", strings.Replace(work, `"name":"cm1",`, "", 1), "apply", "-f", "-")
-	hub.fails("the agent of the cluster reports status", "", "patch", "mw", "w1", "-n", "cluster1", "--subresource=status", "--type=merge", "-p", workStatus)
-
-	edge.must("condition met", "", "wait", "mw/w1", "-n", "cluster1", "--for=jsonpath={.metadata.labels.x}=y", "--timeout=20s")
-	edge.fails("source", "", "delete", "mw", "w1", "-n", "cluster1")
-	edge.must("patched", "", "patch", "mw", "w1", "-n", "cluster1", "--subresource=status", "--type=merge", "-p", workStatus)
-	hub.must("condition met", "", "wait", "mw/w1", "-n", "cluster1", "--for=condition=Available", "--timeout=20s")
-	hub.must("observed", "", "get", "mw", "-A", "-o", "wide")
-
-	deleted := make(chan string, 1)
-	go func() {
-		out, err := hub.run("", "delete", "mw", "w1", "-n", "cluster1", "--wait", "--timeout=20s")
-		deleted <- errorOr(err, out)
-	}()
-	edge.must("condition met", "", "wait", "mw/w1", "-n", "cluster1", "--for=jsonpath={.metadata.deletionGracePeriodSeconds}=0", "--timeout=20s")
-	select {
-	case out := <-deleted:
-		t.Fatalf("deleted before the agent has cleaned up: %s", out)
-	default:
-	}
-	edge.must("patched", "", "patch", "mw", "w1", "-n", "cluster1", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
-	if out := <-deleted; !strings.Contains(out, `"w1" deleted`) {
-		t.Errorf("delete: %s", out)
-	}
-	hub.must("No resources found", "", "get", "mw", "-A")
-	edge.must("No resources found", "", "get", "mw", "-A")
+	hub.discovers()
+	hub.declares()
+	hub.applies()
+	hub.changes()
+	hub.isRefused()
+	edge.answers(hub)
+	edge.cleansUp(hub)
 }
 
-func isExit(err error, code int) bool {
-	var exit *exec.ExitError
-	return errors.As(err, &exit) && exit.ExitCode() == code
+func (k *kubectl) discovers() {
+	k.t.Helper()
+	k.must("Server Version: v1.", "", "version")
+	k.must("manifestworks", "", "api-resources")
+	k.must("work.open-cluster-management.io/v1", "", "api-versions")
+	k.must("propagationPolicy", "", "explain", "mw.spec.deleteOption")
+	k.must("<[]Object>", "", "explain", "mw.status", "--recursive", "--output=plaintext-openapiv2")
+	k.must("No resources found", "", "get", "mw", "-A")
+}
+
+// declares makes a work, after trying it.
+func (k *kubectl) declares() {
+	k.t.Helper()
+	k.must("created (server dry run)", workOf("v1"), "create", "--dry-run=server", "-f", "-")
+	k.fails("not found", "", "get", "mw", "w1", "-n", clusterName)
+	k.must("created", workOf("v1"), "create", "-f", "-")
+	k.fails("already exists", workOf("v1"), "create", "-f", "-")
+	k.must("Name:         w1", "", "describe", "mw", "w1", "-n", clusterName)
+	k.must("default", "", "get", "ns", clusterName, "-o", "jsonpath=default{.metadata.name}")
+}
+
+// applies is both ways of apply, with the dry run and the conflict of each.
+func (k *kubectl) applies() {
+	k.t.Helper()
+	k.must("configured", workOf("v1"), "apply", "-f", "-")
+	k.must("unchanged", workOf("v1"), "apply", "-f", "-")
+	k.differs("+        k: v2", workOf("v2"))
+	k.must("configured (server dry run)", workOf("v2"), "apply", "--dry-run=server", "-f", "-")
+	k.shows("v1", workValue)
+	k.must("configured", workOf("v2"), "apply", "-f", "-")
+	k.shows("v2", workValue)
+
+	other := []string{"apply", "--server-side", "--field-manager=other", "-f", "-"}
+	k.fails("conflict", workOf("v3"), other...)
+	k.shows("v2", workValue)
+	k.differs("+        k: v3", workOf("v3"), "--server-side", "--force-conflicts", "--field-manager=other")
+	k.must("serverside-applied (server dry run)", workOf("v3"), append(other, "--force-conflicts", "--dry-run=server")...)
+	k.shows("v2", workValue)
+	k.must("serverside-applied", workOf("v3"), append(other, "--force-conflicts")...)
+	k.shows("v3", workValue)
+	k.must("other", "", "get", "mw", "w1", "-n", clusterName, "-o", "yaml", "--show-managed-fields")
+}
+
+// changes is the verbs that change what is there. A stale copy is refused.
+func (k *kubectl) changes() {
+	k.t.Helper()
+	at := []string{"mw", "w1", "-n", clusterName}
+	stale := k.must("w1", "", append([]string{"get", "-o", "json"}, at...)...)
+	k.must("edited", "", append([]string{"edit"}, at...)...)
+	k.shows("edited", ".metadata.labels.app")
+	k.fails("Conflict", stale, "replace", "-f", "-")
+	fresh := k.must("edited", "", append([]string{"get", "-o", "json"}, at...)...)
+	k.must("replaced", strings.Replace(fresh, `"edited"`, `"replaced"`, 1), "replace", "-f", "-")
+	k.must("patched", "", append([]string{"patch", "--type=json", "-p", `[{"op":"add","path":"/metadata/labels/x","value":"y"}]`}, at...)...)
+	k.must("patched", "", append([]string{"patch", "--type=merge", "-p", `{"spec":{"deleteOption":{"propagationPolicy":"Orphan"}}}`}, at...)...)
+	k.must("patched (no change)", "", append([]string{"patch", "--type=merge", "-p", `{"spec":{"deleteOption":{"propagationPolicy":"Orphan"}}}`}, at...)...)
+	k.must("labeled", "", "label", "mw", "w1", "-n", clusterName, "tier=one")
+	k.must("annotated", "", "annotate", "mw", "w1", "-n", clusterName, "note=this")
+	k.shows("Orphan replaced y one this", `.spec.deleteOption.propagationPolicy} {.metadata.labels.app} {.metadata.labels.x} {.metadata.labels.tier} {.metadata.annotations.note`)
+}
+
+func (k *kubectl) isRefused() {
+	k.t.Helper()
+	k.fails("not found", "", "get", "mw", "none", "-n", clusterName)
+	k.fails("spec.workload.manifests", strings.Replace(work, `"name":"cm1",`, "", 1), "apply", "-f", "-")
+	k.fails(`unknown field "spec.nothing"`, strings.Replace(work, `"spec":{`, `"spec":{"nothing":1,`, 1), "apply", "-f", "-")
+	k.fails("the agent of the cluster reports status", "", "patch", "mw", "w1", "-n", clusterName, "--subresource=status", "--type=merge", "-p", workStatus)
+}
+
+// answers is an agent's part, until its hub knows.
+func (k *kubectl) answers(hub *kubectl) {
+	k.t.Helper()
+	k.must("condition met", "", "wait", "mw/w1", "-n", clusterName, "--for=jsonpath={.metadata.annotations.note}=this", "--timeout=20s")
+	k.shows("v3", workValue)
+	k.fails("source", "", "delete", "mw", "w1", "-n", clusterName)
+	k.must("patched", "", "patch", "mw", "w1", "-n", clusterName, "--subresource=status", "--type=merge", "-p", workStatus)
+	hub.must("condition met", "", "wait", "mw/w1", "-n", clusterName, "--for=condition=Available", "--timeout=20s")
+
+	table := hub.table("mw", "-A")
+	if want := "[NAMESPACE NAME GENERATION APPLIED AVAILABLE SYNC AGE]"; len(table) != 2 || fmt.Sprint(table[0]) != want {
+		k.t.Fatalf("%s, want a row below %s", table, want)
+	}
+	generation := hub.must("", "", "get", "mw", "w1", "-n", clusterName, "-o", "jsonpath={.metadata.generation}")
+	if want := fmt.Sprintf("[cluster1 w1 %s True True observed]", generation); fmt.Sprint(table[1][:6]) != want {
+		k.t.Errorf("%s, want %s", table[1], want)
+	}
+	if wide := hub.table("mw", "-A", "-o", "wide"); fmt.Sprint(wide[0][7:], wide[1][7:]) != "[MANIFESTS SOURCE SYNC-ERROR] [1 hub1]" {
+		k.t.Errorf("wide: %s", wide)
+	}
+}
+
+// cleansUp: the hub's delete waits until the agent has done its part.
+func (k *kubectl) cleansUp(hub *kubectl) {
+	k.t.Helper()
+	deleted := make(chan string, 1)
+	go func() {
+		out, err := hub.run("", "delete", "mw", "w1", "-n", clusterName, "--wait", "--timeout=20s")
+		deleted <- errorOr(err, out)
+	}()
+	k.must("condition met", "", "wait", "mw/w1", "-n", clusterName, "--for=jsonpath={.metadata.deletionGracePeriodSeconds}=0", "--timeout=20s")
+	select {
+	case out := <-deleted:
+		k.t.Fatalf("deleted before the agent has cleaned up: %s", out)
+	default:
+	}
+	k.must("patched", "", "patch", "mw", "w1", "-n", clusterName, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	if out := <-deleted; !strings.Contains(out, `"w1" deleted`) {
+		k.t.Errorf("delete: %s", out)
+	}
+	hub.must("No resources found", "", "get", "mw", "-A")
+	k.must("No resources found", "", "get", "mw", "-A")
 }
 
 func errorOr(err error, out string) string {
