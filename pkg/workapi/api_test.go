@@ -129,6 +129,10 @@ func TestWhatIsNotValidNamesItsField(t *testing.T) {
 			t.Errorf("%s is not named: %s", field, answer)
 		}
 	}
+	none := `{"apiVersion":"work.open-cluster-management.io/v1","kind":"ManifestWork","spec":{"workload":{"manifests":[7]}}}`
+	if answer := w.must(t, 400, "PATCH", inCluster1+"/bad?fieldManager=x", apply, none); !strings.Contains(answer, "spec.workload.manifests[0]") {
+		t.Errorf("what is no object is not named: %s", answer)
+	}
 	large := workJSON("cluster1", "large", strings.Repeat("x", manifestwork.DefaultMaxBytes))
 	w.must(t, 422, "POST", inCluster1, plain, large)
 	w.must(t, 422, "POST", strings.Replace(inCluster1, "cluster1", "not.a.cluster", 1), plain, workJSON("not.a.cluster", "w", "v"))
