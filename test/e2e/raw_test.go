@@ -10,9 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,11 +80,33 @@ func (r *raw) call(method, target, body string, headers ...string) reply {
 }
 
 func (r *raw) try(method, target, body string, headers ...string) (reply, error) {
+	return r.trace(nil, method, target, body, headers...)
+}
+
+// begin makes a call that waits, and returns when the sidecar has begun to
+// answer: when it asks for the body, and of a call without one, with the head.
+func (r *raw) begin(method, target, body string, answer func(reply, error)) {
+	r.t.Helper()
+	began := make(chan struct{})
+	trace := &httptrace.ClientTrace{GotFirstResponseByte: sync.OnceFunc(func() { close(began) })}
+	go func() { answer(r.trace(trace, method, target, body, "Expect: 100-continue")) }()
+	select {
+	case <-began:
+	case <-time.After(20 * time.Second):
+		r.t.Fatalf("%s %s did not begin", method, target)
+	}
+}
+
+func (r *raw) trace(trace *httptrace.ClientTrace, method, target, body string, headers ...string) (reply, error) {
 	var reader io.Reader
 	if body != "" {
 		reader = strings.NewReader(body)
 	}
-	request, err := http.NewRequest(method, r.base+target, reader)
+	ctx := context.Background()
+	if trace != nil {
+		ctx = httptrace.WithClientTrace(ctx, trace)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, r.base+target, reader)
 	if err != nil {
 		return reply{}, err
 	}

@@ -42,17 +42,15 @@ func TestTheEndTakesNoMoreWork(t *testing.T) {
 	putSome(t, s, 150)
 	r := s.raw(t)
 	waiting := make(chan reply, 2)
-	began := time.Now()
-	for _, call := range [][3]string{{"POST", "/v1/queues/resources/lease", `{"wait":"60s"}`}, {"GET", "/v1/resources?watch=true&since=" + s.revision(t), ""}} {
-		go func() {
-			got, err := r.try(call[0], call[1], call[2])
-			if err != nil {
-				got.body = err.Error()
-			}
-			waiting <- got
-		}()
+	answered := func(got reply, err error) {
+		if err != nil {
+			got.body = err.Error()
+		}
+		waiting <- got
 	}
-	time.Sleep(300 * time.Millisecond) // for both to have begun
+	began := time.Now()
+	r.begin("POST", "/v1/queues/resources/lease", `{"wait":"60s"}`, answered)
+	r.begin("GET", "/v1/resources?watch=true&since="+s.revision(t), "", answered)
 	s.proc.signal(t, syscall.SIGTERM)
 	for range 2 {
 		if got := <-waiting; got.status != 200 || time.Since(began) > 2*time.Second {

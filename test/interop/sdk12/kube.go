@@ -21,7 +21,6 @@ import (
 type kubeSidecar struct {
 	*harness.Sidecar
 	clients workclientset.Interface
-	lists   atomic.Int64 // requests for a list that were made
 }
 
 func startKubeSidecar(t testing.TB, link fleet.Link, role string) *kubeSidecar {
@@ -33,20 +32,26 @@ func startKubeSidecar(t testing.TB, link fleet.Link, role string) *kubeSidecar {
 	s := &kubeSidecar{Sidecar: harness.NewSidecar(t, config)}
 	s.Start(t, link.Broker.Addr)
 	t.Cleanup(func() { s.Stop(t) })
-	clients, err := workclientset.NewForConfig(s.restConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.clients = clients
+	s.clients = s.clientset(t, new(atomic.Int64))
 	return s
 }
 
-func (s *kubeSidecar) restConfig() *rest.Config {
+// clientset counts the requests for everything in lists.
+func (s *kubeSidecar) clientset(t testing.TB, lists *atomic.Int64) workclientset.Interface {
+	t.Helper()
+	clients, err := workclientset.NewForConfig(s.restConfig(lists))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clients
+}
+
+func (s *kubeSidecar) restConfig(lists *atomic.Int64) *rest.Config {
 	return &rest.Config{Host: "http://sidecar", QPS: -1,
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", s.Socket())
 		},
-		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return counting{next, &s.lists} },
+		WrapTransport: func(next http.RoundTripper) http.RoundTripper { return counting{next, lists} },
 	}
 }
 
