@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 GO ?= go
 BIN := bin/sidecar
+KUBECTL := bin/kubectl
 RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.release=$(RELEASE) -X main.commit=$(COMMIT)
@@ -31,9 +32,9 @@ test: ## all tests but the slow suites, under the race detector
 	$(GO) test -race -tags lite $$($(GO) list -tags lite ./... | grep -v /pkg/workapi)
 
 .PHONY: works
-works: ## the tests of the Kubernetes API (without the race detector, whose build of k8s.io/apiserver takes long)
-	$(GO) test ./pkg/workapi ./cmd/sidecar
-	$(GO) test -run TestWorks ./examples
+works: ## the tests of the Kubernetes API, under the race detector, whose first build of k8s.io/apiserver takes minutes
+	$(GO) test -race ./pkg/workapi ./cmd/sidecar
+	$(GO) test -race -run TestWorks ./examples
 
 .PHONY: race
 race: test ## the same as test: it always runs under the race detector
@@ -52,7 +53,7 @@ docs: ## docs/reference.md, from openapi.yaml
 
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZTIME inputs each (20000x; a time such as 10s works too)
-	@set -e; for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=interop --exclude-dir=bench --exclude-dir=workapi . | xargs -n1 dirname | sort -u); do \
+	@set -e; for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=interop --exclude-dir=bench . | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go | sed 's/func //'); do \
 	    echo "$$dir $$target"; $(GO) test -tags lite -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$dir; \
 	  done; done
@@ -63,9 +64,13 @@ interop: build ## the OCM SDK v1.2.0 and v0.15.0 against bin/sidecar (needs mosq
 	cd test/interop/sdk12 && SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m ./...
 	cd test/interop/sdk015 && SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m ./...
 
+.PHONY: kubectl
+kubectl: ## build bin/kubectl, which e2e drives bin/sidecar with
+	cd test/kubectl && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(CURDIR)/$(KUBECTL) .
+
 .PHONY: e2e
-e2e: build ## failure stories against bin/sidecar: killed brokers, kill -9, full disks (needs mosquitto)
-	SIDECAR_BIN=$(CURDIR)/$(BIN) $(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/
+e2e: build kubectl ## failure stories against bin/sidecar: killed brokers, kill -9, full disks (needs mosquitto)
+	SIDECAR_BIN=$(CURDIR)/$(BIN) KUBECTL_BIN=$(CURDIR)/$(KUBECTL) $(GO) test -tags e2e -count=1 -timeout 30m ./test/e2e/
 
 .PHONY: clients
 clients: build ## the client libraries against bin/sidecar (needs mypy, npm, openssl)

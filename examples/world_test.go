@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pillion-dev/pillion/test/build"
 	"github.com/pillion-dev/pillion/testbroker"
 )
 
@@ -33,8 +34,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "sidecar")
-	if out, err := exec.Command("go", "build", "-tags", buildTags, "-o", binary, "../cmd/sidecar").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the sidecar: %v\n%s", err, out)
+	if err := build.Sidecar(binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

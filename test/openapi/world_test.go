@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pillion-dev/pillion/test/build"
 	"github.com/pillion-dev/pillion/testbroker"
 )
 
@@ -45,8 +46,8 @@ func sidecarBinary(t *testing.T, dir string) string {
 		return binary
 	}
 	binary := filepath.Join(dir, "sidecar")
-	if out, err := exec.Command("go", "build", "-tags", buildTags, "-o", binary, "../../cmd/sidecar").CombinedOutput(); err != nil {
-		t.Fatalf("build the sidecar: %v\n%s", err, out)
+	if err := build.Sidecar(binary); err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
