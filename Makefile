@@ -66,7 +66,8 @@ interop: build ## the OCM SDK v1.2.0 and v0.15.0 against bin/sidecar (needs mosq
 
 .PHONY: kubectl
 kubectl: ## build bin/kubectl, which e2e drives bin/sidecar with
-	cd test/kubectl && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $(CURDIR)/$(KUBECTL) .
+	cd test/kubectl && version=$$($(GO) list -m -f '{{.Version}}' k8s.io/kubectl) && CGO_ENABLED=0 $(GO) build -trimpath \
+	  -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.$${version#v0.}" -o $(CURDIR)/$(KUBECTL) .
 
 .PHONY: e2e
 e2e: build kubectl ## failure stories against bin/sidecar: killed brokers, kill -9, full disks (needs mosquitto)
