@@ -2,6 +2,7 @@ package manifestwork
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -56,7 +57,8 @@ func CheckManifests(manifests [][]byte, maxBytes int64) *Fault {
 
 func checkManifest(manifest []byte) *Fault {
 	var m identity
-	if err := json.Unmarshal(manifest, &m); err != nil {
+	var object map[string]any // a number such as 1e999 is one that no Kubernetes client can read
+	if err := errors.Join(json.Unmarshal(manifest, &m), json.Unmarshal(manifest, &object)); err != nil {
 		return &Fault{Detail: "the manifest is not a Kubernetes object: " + err.Error()}
 	}
 	for _, field := range []struct{ name, value string }{

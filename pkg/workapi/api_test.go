@@ -133,6 +133,10 @@ func TestWhatIsNotValidNamesItsField(t *testing.T) {
 	if answer := w.must(t, 400, "PATCH", inCluster1+"/bad?fieldManager=x", apply, none); !strings.Contains(answer, "spec.workload.manifests[0]") {
 		t.Errorf("what is no object is not named: %s", answer)
 	}
+	number := strings.Replace(workJSON("cluster1", "bad", "v1"), `"v1"}}]`, `1e999}}]`, 1)
+	if answer := w.must(t, 400, "POST", inCluster1, plain, number); !strings.Contains(answer, "spec.workload.manifests[0]") {
+		t.Errorf("a number that nobody can read is not named: %s", answer)
+	}
 	large := workJSON("cluster1", "large", strings.Repeat("x", manifestwork.DefaultMaxBytes))
 	w.must(t, 422, "POST", inCluster1, plain, large)
 	w.must(t, 422, "POST", strings.Replace(inCluster1, "cluster1", "not.a.cluster", 1), plain, workJSON("not.a.cluster", "w", "v"))

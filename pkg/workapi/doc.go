@@ -5,6 +5,7 @@
 //
 //	server.go api.go scheme.go  the handler: made at the first request
 //	authorize.go strategy.go    what a role may do, what is valid
+//	decode.go                   what can be read
 //	schema.go openapi.go        the schema of the CRD: defaults, rules, models
 //	rest.go namespaces.go       the resources
 //	table.go                    what kubectl get shows

@@ -25,36 +25,14 @@ func request(method, target string, headers ...string) string {
 
 func contentType(kind string) string { return "Content-Type: " + kind }
 
-// FuzzRequests: whatever comes from an app, the API survives it, and answers
-// what it does not take with a Status of 4xx; that leaves no trace, and what it
-// takes is a whole work in both views and both forms of a list.
-func FuzzRequests(f *testing.F) {
-	seedReads(f)
-	seedWrites(f)
-	sides := map[bool]*world{false: newWorld(f, resource.Source, f.TempDir()), true: newWorld(f, resource.Agent, f.TempDir())}
-	for agent, w := range sides {
-		w.startOver(f, agent)
-	}
-	f.Fuzz(func(t *testing.T, agent bool, head, body string) {
-		w := sides[agent]
-		before := w.store.Revision()
-		code, answer, ok := w.serve(t, head, body)
-		if !ok {
-			return
-		}
-		checkAnswer(t, code, answer)
-		after := w.store.Revision()
-		if code >= 400 && code != http.StatusGatewayTimeout && after != before {
-			t.Errorf("%d %s left a change", code, answer.Body)
-		}
-		if after != before {
-			w.checkWorks(t)
-			w.startOver(t, agent)
-		}
-	})
+// attempt is a request to the API of one of the roles.
+type attempt struct {
+	agent      bool
+	head, body string
 }
 
-func seedReads(f *testing.F) {
+// reads and writes are where fuzzing begins.
+func reads() (all []attempt) {
 	for _, target := range []string{
 		worksPath, inCluster1 + "/w1", inCluster1 + "/w1/status", "/api/v1/namespaces/cluster1", "/version", "/openapi/v3",
 		inCluster1 + "?labelSelector=app+in+(demo),x!=y&fieldSelector=metadata.name%3Dw1&limit=1",
@@ -62,27 +40,89 @@ func seedReads(f *testing.F) {
 		worksPath + "?watch=true&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=1",
 		worksPath + "?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true",
 	} {
-		for agent, accept := range map[bool]string{false: "Accept: application/json", true: "Accept: application/json;as=Table;v=v1;g=meta.k8s.io"} {
-			f.Add(agent, request("GET", target, accept), "")
-		}
+		all = append(all, attempt{false, request("GET", target, "Accept: application/json"), ""},
+			attempt{true, request("GET", target, "Accept: application/json;as=Table;v=v1;g=meta.k8s.io"), ""})
+	}
+	return all
+}
+
+func writes() []attempt {
+	whole := workJSON("cluster1", "w2", "v1")
+	single := strings.Replace(whole, `"labels"`, `"annotations":{"`+manifestwork.DataTypeAnnotation+`":"`+string(manifestwork.Manifests)+`"},"labels"`, 1)
+	w1 := inCluster1 + "/w1"
+	return []attempt{
+		{false, request("POST", inCluster1, contentType(plain)), whole},
+		{false, request("POST", inCluster1, contentType(plain)), single},
+		{false, request("POST", inCluster1+"?dryRun=All&fieldValidation=Strict", contentType("application/yaml")), whole},
+		{false, request("PUT", w1, contentType(plain)), workJSON("cluster1", "w1", "v2")},
+		{false, request("PATCH", w1, contentType(merge)), `{"metadata":{"labels":null,"finalizers":[""]}}`},
+		{false, request("PATCH", w1, contentType(merge)), `{"spec":{"workload":{"manifests":[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cm2"},"data":{"n":1}}]}}}`},
+		{false, request("PATCH", w1, contentType("application/strategic-merge-patch+json")), `{"spec":{"$patch":"replace","workload":{"manifests":[]}}}`},
+		{false, request("PATCH", w1, contentType("application/json-patch+json")), `[{"op":"remove","path":"/spec/workload/manifests/0"}]`},
+		{false, request("PATCH", w1+"?fieldManager=f&force=true", contentType(apply)), `{apiVersion: work.open-cluster-management.io/v1, kind: ManifestWork, spec: {workload: {manifests: [7]}}}`},
+		{false, request("DELETE", w1, contentType(plain)), `{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Orphan","preconditions":{"uid":"x"}}`},
+		{false, request("DELETE", inCluster1+"?labelSelector=app"), ""},
+		{true, request("PATCH", w1+"/status", contentType(merge)), status},
+		{true, request("PATCH", w1, contentType(merge)), `{"metadata":{"finalizers":["a/b"]}}`},
+		{true, request("PUT", w1+"/status", contentType(plain)), workJSON("cluster1", "w1", "v2")},
+		{true, request("PATCH", w1+"/status?fieldManager=f&force=true", contentType(apply)), `{"apiVersion":"work.open-cluster-management.io/v1","kind":"ManifestWork",` + status[1:]},
 	}
 }
 
-func seedWrites(f *testing.F) {
-	whole := workJSON("cluster1", "w2", "v1")
-	f.Add(false, request("POST", inCluster1, contentType(plain)), whole)
-	f.Add(false, request("POST", inCluster1+"?dryRun=All&fieldValidation=Strict", contentType("application/yaml")), whole)
-	f.Add(false, request("POST", inCluster1, contentType(plain)), strings.Replace(whole, `"labels"`, `"annotations":{"`+manifestwork.DataTypeAnnotation+`":"`+string(manifestwork.Manifests)+`"},"labels"`, 1))
-	f.Add(false, request("PUT", inCluster1+"/w1", contentType(plain)), workJSON("cluster1", "w1", "v2"))
-	f.Add(false, request("PATCH", inCluster1+"/w1", contentType(merge)), `{"metadata":{"labels":null,"finalizers":[""]}}`)
-	f.Add(false, request("PATCH", inCluster1+"/w1", contentType("application/strategic-merge-patch+json")), `{"spec":{"$patch":"replace","workload":{"manifests":[]}}}`)
-	f.Add(false, request("PATCH", inCluster1+"/w1", contentType("application/json-patch+json")), `[{"op":"remove","path":"/spec/workload/manifests/0"}]`)
-	f.Add(false, request("PATCH", inCluster1+"/w1?fieldManager=f&force=true", contentType(apply)), `{apiVersion: work.open-cluster-management.io/v1, kind: ManifestWork, spec: {workload: {manifests: [7]}}}`)
-	f.Add(false, request("DELETE", inCluster1+"/w1", contentType(plain)), `{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Orphan","preconditions":{"uid":"x"}}`)
-	f.Add(false, request("DELETE", inCluster1+"?labelSelector=app"), "")
-	f.Add(true, request("PATCH", inCluster1+"/w1/status", contentType(merge)), status)
-	f.Add(true, request("PATCH", inCluster1+"/w1", contentType(merge)), `{"metadata":{"finalizers":["a/b"]}}`)
-	f.Add(true, request("PUT", inCluster1+"/w1/status", contentType(plain)), workJSON("cluster1", "w1", "v2"))
+// sides are a source, and an agent, with one work each.
+type sides map[bool]*world
+
+func newSides(f *testing.F) sides {
+	f.Helper()
+	all := sides{false: newWorld(f, resource.Source, f.TempDir()), true: newWorld(f, resource.Agent, f.TempDir())}
+	for agent, w := range all {
+		w.startOver(f, agent)
+	}
+	return all
+}
+
+// take: whatever comes from an app, the API survives it, and answers what it
+// does not take with a Status of 4xx; that leaves no trace, and what it takes is
+// a whole work in both views and both forms of a list.
+func (s sides) take(t *testing.T, a attempt) {
+	t.Helper()
+	w := s[a.agent]
+	before := w.store.Revision()
+	code, answer, ok := w.serve(t, a.head, a.body)
+	if !ok {
+		return
+	}
+	checkAnswer(t, code, answer)
+	after := w.store.Revision()
+	if code >= 400 && code != http.StatusGatewayTimeout && after != before {
+		t.Errorf("%d %s left a change", code, answer.Body)
+	}
+	if after != before {
+		w.checkWorks(t)
+		w.startOver(t, a.agent)
+	}
+}
+
+// FuzzRequests changes paths, queries and headers, too.
+func FuzzRequests(f *testing.F) {
+	for _, a := range append(reads(), writes()...) {
+		f.Add(a.agent, a.head, a.body)
+	}
+	all := newSides(f)
+	f.Fuzz(func(t *testing.T, agent bool, head, body string) { all.take(t, attempt{agent, head, body}) })
+}
+
+// FuzzBodies changes what is written only.
+func FuzzBodies(f *testing.F) {
+	seeds := writes()
+	for i, a := range seeds {
+		f.Add(uint8(i), a.body)
+	}
+	all := newSides(f)
+	f.Fuzz(func(t *testing.T, which uint8, body string) {
+		a := seeds[int(which)%len(seeds)]
+		all.take(t, attempt{a.agent, a.head, body})
+	})
 }
 
 // recorder is what a watch wants of an answer: one that it is told the end of.
@@ -112,7 +152,8 @@ func (w *world) serve(t *testing.T, head, body string) (code int, answer *httpte
 	return answer.Code, answer, true
 }
 
-// checkAnswer: a failure is a Status, and never the server's fault.
+// checkAnswer: a failure is a Status, and never the server's fault. Of a path or
+// a method that there is not, k8s.io/apiserver says so in plain text, as on a hub.
 func checkAnswer(t *testing.T, code int, answer *httptest.ResponseRecorder) {
 	t.Helper()
 	if code < 400 {
@@ -120,6 +161,9 @@ func checkAnswer(t *testing.T, code int, answer *httptest.ResponseRecorder) {
 	}
 	if code >= 500 && code != http.StatusGatewayTimeout {
 		t.Errorf("%d %s", code, answer.Body)
+	}
+	if strings.HasPrefix(answer.Body.String(), "404 page not found") || strings.HasPrefix(answer.Body.String(), "405: Method Not Allowed") {
+		return
 	}
 	var told metav1.Status
 	if err := json.Unmarshal(answer.Body.Bytes(), &told); err != nil || told.Kind != "Status" || int(told.Code) != code {

@@ -6,15 +6,20 @@ import (
 	"sync"
 
 	"github.com/go-logr/logr"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 )
 
 var klogOnce sync.Once
 
 // quietly sends what the Kubernetes libraries log to the sidecar's log, once for
-// the process: they know no other than a global logger.
+// the process: they know no other than a global logger. And a request that they
+// panic on is answered with 500, as by a hub, and ends nothing else.
 func quietly(log *slog.Logger) {
-	klogOnce.Do(func() { klog.SetLogger(logr.FromSlogHandler(quieter{log.Handler()})) })
+	klogOnce.Do(func() {
+		klog.SetLogger(logr.FromSlogHandler(quieter{log.Handler()}))
+		utilruntime.ReallyCrash = false
+	})
 }
 
 // quieter takes for debugging what the libraries take for information.
