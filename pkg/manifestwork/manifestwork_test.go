@@ -89,6 +89,7 @@ func TestCheckSpec(t *testing.T) {
 		"no kind":         {manifestwork.Bundles, `{"manifests":[` + good + `,{"apiVersion":"v1","metadata":{"name":"x"}}]}`, "/spec/manifests/1"},
 		"no name":         {manifestwork.Manifests, `{"manifest":{"apiVersion":"v1","kind":"Pod"}}`, "/spec/manifest"},
 		"a generatedName": {manifestwork.Bundles, `{"manifests":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","generateName":"a"}}]}`, "/spec/manifests/0"},
+		"a number":        {manifestwork.Bundles, `{"manifests":[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"n":1e999}]}`, "/spec/manifests/0"},
 		"too large":       {manifestwork.Bundles, `{"manifests":[{"a":"` + strings.Repeat("x", 1000) + `"}]}`, "/spec"},
 	} {
 		err := manifestwork.CheckSpec(c.dataType, []byte(c.payload), 1000)
