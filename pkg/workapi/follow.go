@@ -196,7 +196,7 @@ func (w *follower) sendAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, work := range s.decodeAll(page.Records) {
+		for _, work := range s.decodeAll(page.records) {
 			if w.at.name != "" && work.Name != w.at.name {
 				continue
 			}
@@ -204,11 +204,11 @@ func (w *follower) sendAll(ctx context.Context) error {
 				return err
 			}
 		}
-		w.since = page.Revision
-		if page.Continue == "" {
+		w.since = page.since
+		if page.next == "" {
 			return w.endOfAll(ctx)
 		}
-		opts.Predicate.Continue = encodeToken(page.Continue)
+		opts.Predicate.Continue = page.next
 	}
 }
 

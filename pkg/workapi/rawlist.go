@@ -85,11 +85,8 @@ func (s *workStorage) rawList(ctx context.Context, p place, opts storage.ListOpt
 	if err != nil {
 		return nil, toAPI(err, "")
 	}
-	list := &rawList{storage: s, records: page.Records}
-	list.ResourceVersion = page.Revision.String()
-	if page.Continue != "" {
-		list.Continue = encodeToken(page.Continue)
-	}
+	list := &rawList{storage: s, records: page.records}
+	list.ListMeta = page.meta()
 	return list, nil
 }
 

@@ -33,11 +33,8 @@ func (s *workStorage) GetList(ctx context.Context, key string, opts storage.List
 	if err != nil {
 		return toAPI(err, "")
 	}
-	list.Items = s.decodeAll(page.Records)
-	list.ResourceVersion = page.Revision.String()
-	if page.Continue != "" {
-		list.Continue = encodeToken(page.Continue)
-	}
+	list.Items = s.decodeAll(page.records)
+	list.ListMeta = page.meta()
 	return nil
 }
 
@@ -75,29 +72,51 @@ func (s *workStorage) checkVersion(opts storage.ListOptions) error {
 	return nil
 }
 
-func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOptions) (*store.Page, error) {
-	o := store.ListOptions{Limit: int(opts.Predicate.Limit)}
-	if opts.Predicate.Continue != "" {
-		token, err := base64.RawURLEncoding.DecodeString(opts.Predicate.Continue)
-		if err != nil {
-			return nil, apierrors.NewBadRequest("continue is not a token of this server")
-		}
-		o.Continue = string(token)
-		return s.store.List(o)
-	}
-	if err := s.hub.reach(ctx); err != nil {
-		return nil, err
-	}
-	o.Cluster = p.namespace
-	o.Match, o.Order = s.hub.selection(opts.Predicate)
-	return s.store.List(o)
+// page is a part of a list.
+type page struct {
+	records []*store.Record
+	since   resource.Revision // a watch from here on misses nothing
+	next    string            // token of the next page; "" = this is the last
 }
 
-// selection is what a predicate selects of the works in the index, and the order
-// of lists: by namespace and name.
-func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store.Meta) bool, order func(a, b *store.Meta) int) {
+func (p *page) meta() metav1.ListMeta {
+	return metav1.ListMeta{ResourceVersion: p.since.String(), Continue: p.next}
+}
+
+// ofWorks keeps tokens of other lists of the store out.
+const ofWorks = "manifestworks"
+
+// page reads one. What is listed was selected by the index, and is as the store
+// has it some changes later: so the version of the list is that of the index,
+// and a watch from there tells what the list has left out, and some of it again.
+func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOptions) (*page, error) {
+	o := store.ListOptions{Limit: int(opts.Predicate.Limit), Matches: ofWorks}
+	var since resource.Revision
+	if opts.Predicate.Continue != "" {
+		var err error
+		if since, o.Continue, err = decodeToken(opts.Predicate.Continue); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := s.hub.reach(ctx); err != nil {
+			return nil, err
+		}
+		o.Cluster = p.namespace
+		o.Match, o.Order, since = s.hub.selection(opts.Predicate)
+	}
+	found, err := s.store.List(o)
+	if err != nil {
+		return nil, err
+	}
+	return &page{records: found.Records, since: since, next: encodeToken(since, found.Continue)}, nil
+}
+
+// selection is what a predicate selects of the works in the index, the order of
+// lists, by namespace and name, and up to where the index goes.
+func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store.Meta) bool, order func(a, b *store.Meta) int, at resource.Revision) {
 	places := make(map[resource.Key]place)
 	h.mu.RLock()
+	at = h.cursor
 	for key, e := range h.keys {
 		if predicate.Empty() || predicate.MatchesObjectAttributes(e.labels, fieldsOf(e.place)) {
 			places[key] = e.place
@@ -115,7 +134,7 @@ func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store
 		x, y := places[a.Key], places[b.Key]
 		return cmp.Or(strings.Compare(x.namespace, y.namespace), strings.Compare(x.name, y.name))
 	}
-	return match, order
+	return match, order, at
 }
 
 func fieldsOf(p place) fields.Set {
@@ -140,5 +159,23 @@ func (s *workStorage) decodeAll(records []*store.Record) []workv1.ManifestWork {
 	return items
 }
 
-// encodeToken is a continue token for clients of Kubernetes.
-func encodeToken(token string) string { return base64.RawURLEncoding.EncodeToString([]byte(token)) }
+// encodeToken is a continue token for clients of Kubernetes: the version of the
+// list, which all its pages have, and the store's token.
+func encodeToken(since resource.Revision, token string) string {
+	if token == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(since.String() + "/" + token))
+}
+
+func decodeToken(text string) (since resource.Revision, token string, err error) {
+	decoded, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return 0, "", apierrors.NewBadRequest("continue is not a token of this server")
+	}
+	version, token, _ := strings.Cut(string(decoded), "/")
+	if since, err = resource.ParseRevision(version); err != nil {
+		return 0, "", apierrors.NewResourceExpired("the continue token is unknown or has lapsed: start the list again")
+	}
+	return since, token, nil
+}
