@@ -23,15 +23,22 @@ type codec struct{ role resource.Role }
 // work is a record as a ManifestWork of that name. What cannot be read of it,
 // because the other side sent something else, is left out.
 func (c codec) work(rec *store.Record, name string) *workv1.ManifestWork {
+	w, _ := c.read(rec, name)
+	return w
+}
+
+// read tells too whether all of it could be read.
+func (c codec) read(rec *store.Record, name string) (_ *workv1.ManifestWork, whole bool) {
+	var specErr, statusErr error
 	w := &workv1.ManifestWork{TypeMeta: metav1.TypeMeta{APIVersion: groupVersion.String(), Kind: workKind.Kind}}
 	w.ObjectMeta = c.metadata(rec, name)
 	if rec.ContentType != "" {
-		w.Spec, _ = decodeSpec(rec.Key.DataType, rec.Spec)
+		w.Spec, specErr = decodeSpec(rec.Key.DataType, rec.Spec)
 	}
 	if rec.HasStatus {
-		w.Status, _ = decodeStatus(rec.Key.DataType, rec.Status)
+		w.Status, statusErr = decodeStatus(rec.Key.DataType, rec.Status)
 	}
-	return w
+	return w, specErr == nil && statusErr == nil
 }
 
 // metadata is what was declared, with what this side knows.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -24,6 +25,7 @@ type entry struct {
 	labels   labels.Set
 	revision resource.Revision // of the object that labels are of
 	last     weak.Pointer[shared]
+	whole    atomic.Uint64 // object revision whose payloads could be read; 0 = it is not known
 }
 
 // hub follows the changes of the store, once for all watchers. It keeps an index
@@ -244,6 +246,13 @@ func (h *hub) name(key resource.Key, metadata []byte) string {
 		return e.name
 	}
 	return preferredName(key, metadata)
+}
+
+// entry is what is kept of a work; nil if it is not in the index.
+func (h *hub) entry(key resource.Key) *entry {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.keys[key]
 }
 
 // namespaces are those that have works.

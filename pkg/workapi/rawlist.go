@@ -153,15 +153,31 @@ func (l *rawList) appendItems(b []byte, from, to int) []byte {
 }
 
 // appendWork is a work as JSON. What is not of the usual form goes through the
-// Go types.
+// Go types, which leave out what no client could read.
 func (s *workStorage) appendWork(b []byte, rec *store.Record) []byte {
 	name := s.hub.name(rec.Key, rec.Metadata)
-	if raw, ok := appendRaw(b, s.codec, rec, name); ok {
-		return raw
+	if s.isWhole(rec, name) {
+		if raw, ok := appendRaw(b, s.codec, rec, name); ok {
+			return raw
+		}
 	}
 	work, err := json.Marshal(s.codec.work(rec, name))
 	if err != nil {
 		work = []byte("null")
 	}
 	return append(b, work...)
+}
+
+// isWhole tells whether the payloads of a record are those of a work. Reading
+// them to find out is remembered until they change.
+func (s *workStorage) isWhole(rec *store.Record, name string) bool {
+	e := s.hub.entry(rec.Key)
+	if e != nil && e.whole.Load() == uint64(rec.ObjectRevision) {
+		return true
+	}
+	_, whole := s.codec.read(rec, name)
+	if whole && e != nil {
+		e.whole.Store(uint64(rec.ObjectRevision))
+	}
+	return whole
 }
