@@ -1,6 +1,7 @@
 package workapi_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -57,5 +58,18 @@ func TestASpecThatIsNoneIsLeftOutOfLists(t *testing.T) {
 		if list := decode[workv1.ManifestWorkList](t, w.accept(t, worksPath, plain)); len(list.Items) != 1 {
 			t.Errorf("%s: %+v", spec, list.Items)
 		}
+	}
+}
+
+// What an agent reports is not the source's fault: its app goes on declaring.
+func TestAnOddStatusDoesNotKeepASourceFromChanges(t *testing.T) {
+	w := newWorld(t, resource.Source, t.TempDir())
+	made := asWork(t, w.must(t, 201, "POST", inCluster1, plain, workJSON("cluster1", "w1", "v1")))
+	key := resource.Key{DataType: manifestwork.Bundles, Source: "hub1", Cluster: "cluster1", ID: string(made.UID)}
+	w.report(t, key, `{"conditions":[{"type":"Applied","status":"True"}]}`)
+	w.label(t, "w1", "a")
+	changed := asWork(t, w.must(t, 200, "PUT", inCluster1+"/w1", plain, workJSON("cluster1", "w1", "v2")))
+	if changed.Generation != 3 || !strings.Contains(string(changed.Spec.Workload.Manifests[0].Raw), "v2") {
+		t.Errorf("%+v", changed)
 	}
 }

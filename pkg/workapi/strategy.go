@@ -81,8 +81,14 @@ func (s strategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) f
 	if w.DeletionTimestamp != nil {
 		return errs
 	}
-	errs = append(errs, s.rules.check(ctx, w, before)...)
+	errs = append(errs, s.rules.check(ctx, declared(w), declared(before))...)
 	return append(errs, s.checkSpec(w)...)
+}
+
+// declared is a work without its status: that is the agent's, who may have
+// reported what the schema forbids.
+func declared(w *workv1.ManifestWork) *workv1.ManifestWork {
+	return &workv1.ManifestWork{ObjectMeta: w.ObjectMeta, Spec: w.Spec}
 }
 
 func annotation(name string) *field.Path {
