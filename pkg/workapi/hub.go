@@ -52,26 +52,54 @@ const (
 	followMax = 256
 )
 
-// load reads the index of all works that there are.
+// load reads the index of all works that there are. It takes the place of the one
+// before at once: nobody sees a part of it. A snapshot that the store took away
+// for those of other readers is taken once more.
 func (h *hub) load() error {
+	for {
+		fresh, at, err := h.index()
+		switch {
+		case err == nil:
+			h.replace(fresh, at)
+			return nil
+		case resource.CodeOf(err) != resource.Expired:
+			return err
+		}
+	}
+}
+
+// index is a hub that holds the works of a snapshot.
+func (h *hub) index() (fresh *hub, at resource.Revision, err error) {
+	fresh = newHub(h.store, h.codec)
 	o := store.ListOptions{Match: func(m *store.Meta) bool { return manifestwork.Is(m.Key.DataType) }, Limit: loadPage,
 		Order: func(a, b *store.Meta) int { return int(int64(a.CreatedRevision - b.CreatedRevision)) }}
 	for {
 		page, err := h.store.List(o)
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
-		h.mu.Lock()
 		for _, rec := range page.Records {
-			h.put(rec)
+			fresh.put(rec)
 		}
-		h.cursor = page.Revision
-		h.recent.reset(page.Revision)
-		h.mu.Unlock()
 		if o.Continue = page.Continue; o.Continue == "" {
-			return nil
+			return fresh, page.Revision, nil
 		}
 	}
+}
+
+func (h *hub) replace(fresh *hub, at resource.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.places, h.keys = fresh.places, fresh.keys
+	h.recent.reset(at)
+	h.move(at)
+}
+
+// move tells those who wait how far the index goes now; h.mu is held.
+func (h *hub) move(to resource.Revision) {
+	h.cursor = to
+	close(h.advanced)
+	h.advanced = make(chan struct{})
 }
 
 // follow keeps the index up to date until ctx ends. A history that has moved on
@@ -82,7 +110,7 @@ func (h *hub) follow(ctx context.Context) error {
 		entries, through, err := h.store.ChangesOf(h.cursor, followMax, h.wanted)
 		switch {
 		case resource.CodeOf(err) == resource.Expired && err != nil:
-			if err := h.reload(); err != nil {
+			if err := h.load(); err != nil {
 				return err
 			}
 			continue
@@ -99,14 +127,6 @@ func (h *hub) follow(ctx context.Context) error {
 		case <-changed:
 		}
 	}
-}
-
-func (h *hub) reload() error {
-	h.mu.Lock()
-	clear(h.places)
-	clear(h.keys)
-	h.mu.Unlock()
-	return h.load()
 }
 
 // wanted passes over changes that a newer one of the same work follows, and
@@ -134,9 +154,7 @@ func (h *hub) take(entries []store.LogEntry, through resource.Revision) {
 			h.recent.add(c)
 		}
 	}
-	h.cursor = through
-	close(h.advanced)
-	h.advanced = make(chan struct{})
+	h.move(through)
 }
 
 // change turns an entry of the history into a change for watchers.

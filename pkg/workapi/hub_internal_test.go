@@ -1,0 +1,85 @@
+package workapi
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pillion-dev/pillion/pkg/manifestwork"
+	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// shortHistory is a store that keeps few changes, so that they are soon too old.
+func shortHistory(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(store.Options{Dir: t.TempDir(), History: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// write puts works in one commit.
+func write(t *testing.T, s *store.Store, names ...string) {
+	t.Helper()
+	err := s.Update(t.Context(), func(tx *store.Tx) error {
+		for _, name := range names {
+			spec, metadata := []byte(`{"manifests":[]}`), []byte(`{"name":"`+name+`"}`)
+			m := store.Meta{Key: resource.Key{DataType: manifestwork.Bundles, Source: "hub1", Cluster: "cluster1", ID: name},
+				Version: 1, ContentType: resource.JSONContentType, BornTime: time.Now()}
+			tx.Put(m, store.Write{Visible: true, SpecChanged: true, Spec: &spec, Metadata: &metadata})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A hub that has fallen behind the history reads the index anew. Readers see all
+// works meanwhile, because a part of them would look like deletions, and those
+// who wait for the index are told.
+func TestAnIndexThatIsReadAnewIsSeenAsAWhole(t *testing.T) {
+	s := shortHistory(t)
+	names := make([]string, 3*loadPage)
+	for i := range names {
+		names[i] = fmt.Sprintf("w%d", i)
+	}
+	write(t, s, names...)
+	h := newHub(s, codec{resource.Source})
+	if err := h.load(); err != nil {
+		t.Fatal(err)
+	}
+	waiting := h.advanced
+	for range 20 {
+		write(t, s, names[0])
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = h.follow(ctx)
+	}()
+	defer func() { stop(); <-ended }()
+	for done := false; !done; {
+		h.mu.RLock()
+		got := len(h.places)
+		done = h.cursor >= s.Revision()
+		h.mu.RUnlock()
+		if got != len(names) {
+			t.Fatalf("%d works of %d are seen", got, len(names))
+		}
+	}
+	select {
+	case <-waiting:
+	default:
+		t.Error("who waits is not told")
+	}
+}
