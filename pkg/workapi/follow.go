@@ -23,6 +23,8 @@ type follower struct {
 	initial   bool              // it begins with all that there is
 	marksEnd  bool              // and says when that is done
 
+	pastFrom, pastTo resource.Revision // what was read from the history, if anything
+
 	results chan watch.Event
 	cancel  context.CancelFunc
 }
@@ -121,6 +123,9 @@ func (w *follower) next() (changes []change, through resource.Revision, advanced
 // that works had before them: a work that is not selected now may have been.
 func (w *follower) past() (changes []change, through resource.Revision, err error) {
 	s := w.storage
+	if w.pastTo == 0 {
+		w.pastFrom = w.since
+	}
 	entries, through, err := s.store.ChangesOf(w.since, followBatch, func(key resource.Key, kind store.Kind, at resource.Revision) bool {
 		return isNews(s.store, key, kind, at)
 	})
@@ -132,8 +137,13 @@ func (w *follower) past() (changes []change, through resource.Revision, err erro
 			changes = append(changes, w.pastChange(e))
 		}
 	}
+	w.pastTo = through
 	return changes, through, err
 }
+
+// missed tells whether the state before a change was read from the history, which
+// passes over states that a newer one follows: nobody knows if it was told.
+func (w *follower) missed(c change) bool { return c.was > w.pastFrom && c.was <= w.pastTo }
 
 func (w *follower) pastChange(e store.LogEntry) change {
 	s := w.storage
@@ -167,7 +177,7 @@ func (w *follower) tell(ctx context.Context, c change) error {
 	kind := c.kind
 	if !w.predicate.Empty() {
 		now := c.kind != watch.Deleted && w.selects(c.labels, c.place)
-		before := c.forgot || c.before != nil && w.selects(c.before, c.place)
+		before := c.forgot || w.missed(c) || c.before != nil && w.selects(c.before, c.place)
 		switch {
 		case now && before:
 			kind = watch.Modified

@@ -170,7 +170,7 @@ func (h *hub) change(e store.LogEntry) (c change, ok bool) {
 	if before == nil {
 		c.kind = watch.Added
 	} else {
-		c.before = before.labels
+		c.before, c.was = before.labels, before.revision
 	}
 	now := h.put(e.Record)
 	c.place, c.labels = now.place, now.labels
@@ -195,7 +195,7 @@ func (h *hub) deleted(e store.LogEntry) (c change, ok bool) {
 		h.codec.deletion(&work.ObjectMeta, lastDeleting(e))
 	}
 	return change{revision: e.Revision, kind: watch.Deleted, place: known.place, size: int64(len(known.labels)) + changeOverhead,
-		labels: known.labels, before: known.labels, object: share(work)}, true
+		labels: known.labels, before: known.labels, was: known.revision, object: share(work)}, true
 }
 
 // put indexes a record. A name that another work of the same cluster has goes to

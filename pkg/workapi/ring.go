@@ -18,8 +18,9 @@ type change struct {
 	kind     watch.EventType
 	place
 	labels labels.Set
-	before labels.Set // of the state before, nil if there was none
-	forgot bool       // nobody knows the labels of the state before
+	before labels.Set        // of the state before, nil if there was none
+	was    resource.Revision // of that state
+	forgot bool              // nobody knows the labels of the state before
 	object *shared
 	size   int64 // about what it takes in memory
 }
