@@ -171,7 +171,7 @@ func (w *follower) pastDeletion(e store.LogEntry) change {
 // tell sends a change if it is selected: as ADDED or DELETED if it came into the
 // selection or left it.
 func (w *follower) tell(ctx context.Context, c change) error {
-	if w.at.namespace != "" && c.namespace != w.at.namespace || w.at.name != "" && c.name != w.at.name {
+	if !w.at.covers(c.place) {
 		return nil
 	}
 	kind := c.kind
@@ -196,30 +196,33 @@ func (w *follower) selects(set labels.Set, p place) bool {
 	return w.predicate.MatchesObjectAttributes(set, fieldsOf(p))
 }
 
-// sendAll sends what there is, as new, page by page of one snapshot.
+// sendAll sends what there is, as new, at the pace of the reader. Each work is as
+// it is then: it holds no snapshot, of which the store keeps few. What has
+// changed meanwhile is told once more by the changes after it.
 func (w *follower) sendAll(ctx context.Context) error {
 	s := w.storage
-	opts := storage.ListOptions{Predicate: w.predicate}
-	opts.Predicate.Limit, opts.Predicate.Continue = loadPage, ""
-	for {
-		page, err := s.page(ctx, w.at, opts)
-		if err != nil {
+	found, since, err := s.selected(ctx, w.at, w.predicate)
+	if err != nil {
+		return err
+	}
+	w.since = since
+	for _, e := range found {
+		rec, err := s.store.Get(e.key)
+		if err != nil && resource.CodeOf(err) != resource.NotFound {
 			return err
 		}
-		for _, work := range s.decodeAll(page.records) {
-			if w.at.name != "" && work.Name != w.at.name {
-				continue
-			}
-			if err := w.send(ctx, watch.Event{Type: watch.Added, Object: share(&work)}); err != nil {
-				return err
-			}
+		if err != nil || !rec.Visible() {
+			continue // the changes tell that it is gone
 		}
-		w.since = page.since
-		if page.next == "" {
-			return w.endOfAll(ctx)
+		work := s.codec.work(rec, s.hub.name(e.key, rec.Metadata))
+		if !w.selects(work.Labels, place{work.Namespace, work.Name}) {
+			continue
 		}
-		opts.Predicate.Continue = page.next
+		if err := w.send(ctx, watch.Event{Type: watch.Added, Object: share(work)}); err != nil {
+			return err
+		}
 	}
+	return w.endOfAll(ctx)
 }
 
 func (w *follower) endOfAll(ctx context.Context) error {

@@ -1,8 +1,10 @@
 package workapi
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -17,6 +19,17 @@ import (
 
 // place is where a work is for Kubernetes clients.
 type place struct{ namespace, name string }
+
+// covers tells whether a place is that of a work, or of a namespace or of all and
+// the other is in it.
+func (p place) covers(other place) bool {
+	return (p.namespace == "" || p.namespace == other.namespace) && (p.name == "" || p.name == other.name)
+}
+
+// compare is the order of lists.
+func (p place) compare(other place) int {
+	return cmp.Or(strings.Compare(p.namespace, other.namespace), strings.Compare(p.name, other.name))
+}
 
 // entry is what is kept in memory of a work.
 type entry struct {

@@ -1,7 +1,6 @@
 package workapi
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"runtime"
@@ -131,8 +130,7 @@ func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store
 		return ok
 	}
 	order = func(a, b *store.Meta) int {
-		x, y := places[a.Key], places[b.Key]
-		return cmp.Or(strings.Compare(x.namespace, y.namespace), strings.Compare(x.name, y.name))
+		return places[a.Key].compare(places[b.Key])
 	}
 	return match, order, at
 }

@@ -2,6 +2,7 @@ package workapi
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,6 +41,24 @@ func (s *workStorage) Watch(ctx context.Context, key string, opts storage.ListOp
 	}
 	w.start(ctx)
 	return w, nil
+}
+
+// selected are the works in the index that a watch begins with, in the order of
+// lists, and up to where the index goes.
+func (s *workStorage) selected(ctx context.Context, p place, predicate storage.SelectionPredicate) (found []*entry, since resource.Revision, err error) {
+	if err := s.hub.reach(ctx); err != nil {
+		return nil, 0, err
+	}
+	s.hub.mu.RLock()
+	since = s.hub.cursor
+	for _, e := range s.hub.keys {
+		if p.covers(e.place) && predicate.MatchesObjectAttributes(e.labels, fieldsOf(e.place)) {
+			found = append(found, e)
+		}
+	}
+	s.hub.mu.RUnlock()
+	slices.SortFunc(found, func(a, b *entry) int { return a.compare(b.place) })
+	return found, since, nil
 }
 
 const (
