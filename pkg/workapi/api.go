@@ -92,7 +92,7 @@ func (a *api) install(scheme *runtime.Scheme, r *rules, o *Options) error {
 	}
 	parameters := runtime.NewParameterCodec(scheme)
 	group := genericapiserver.NewDefaultAPIGroupInfo(groupVersion.Group, scheme, parameters, codecs)
-	group.NegotiatedSerializer = reading{codecs}
+	group.NegotiatedSerializer = textOnly{reading{codecs}}
 	group.VersionedResourcesStorageMap["v1"] = map[string]rest.Storage{"manifestworks": works, "manifestworks/status": status}
 	if err := a.server.InstallAPIGroup(&group); err != nil {
 		return fmt.Errorf("serve manifestworks: %w", err)

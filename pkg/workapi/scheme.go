@@ -1,6 +1,8 @@
 package workapi
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -38,4 +40,15 @@ func newScheme() *runtime.Scheme {
 
 func newCodecs(scheme *runtime.Scheme) serializer.CodecFactory {
 	return serializer.NewCodecFactory(scheme)
+}
+
+// textOnly offers JSON and YAML. As on a hub, there is no protobuf for works: who
+// prefers it gets JSON.
+type textOnly struct{ runtime.NegotiatedSerializer }
+
+// SupportedMediaTypes are those that works can be written in.
+func (t textOnly) SupportedMediaTypes() []runtime.SerializerInfo {
+	return slices.DeleteFunc(slices.Clone(t.NegotiatedSerializer.SupportedMediaTypes()), func(s runtime.SerializerInfo) bool {
+		return s.MediaType == runtime.ContentTypeProtobuf
+	})
 }
