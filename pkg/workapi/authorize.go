@@ -5,12 +5,9 @@ import (
 	"net/http"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
@@ -45,5 +42,3 @@ func (a roleAuthorizer) refusal(verb, subresource string) string {
 	}
 	return ""
 }
-
-func labelsOf(ns *corev1.Namespace) labels.Set { return ns.Labels }

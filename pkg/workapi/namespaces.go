@@ -9,6 +9,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 
@@ -72,11 +74,16 @@ func (r namespaceREST) List(ctx context.Context, options *metainternalversion.Li
 	list.ResourceVersion = revision.String()
 	for _, name := range slices.Sorted(maps.Keys(r.hub.namespaces())) {
 		ns := namespace(name, revision)
-		if options.LabelSelector == nil || options.LabelSelector.Matches(labelsOf(ns)) {
+		if selects(options, ns) {
 			list.Items = append(list.Items, *ns)
 		}
 	}
 	return list, nil
+}
+
+func selects(options *metainternalversion.ListOptions, ns *corev1.Namespace) bool {
+	return (options.LabelSelector == nil || options.LabelSelector.Matches(labels.Set(ns.Labels))) &&
+		(options.FieldSelector == nil || options.FieldSelector.Matches(fields.Set{"metadata.name": ns.Name, "metadata.namespace": ""}))
 }
 
 func namespace(name string, at resource.Revision) *corev1.Namespace {
