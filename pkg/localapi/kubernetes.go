@@ -34,15 +34,23 @@ func (s *Server) kubernetes(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		defer s.watchers.Add(-1)
+		s.watches.Inc()
+		defer s.watches.Dec()
 	}
 	extendWriting(w)
 	s.options.Kubernetes.ServeHTTP(&renewing{ResponseWriter: w, ctx: ctx}, r.WithContext(ctx))
 	return nil
 }
 
+// isWatch tells what the Kubernetes libraries take for a watch: any value of the
+// parameter but false and 0 (Python's clients write True), and the old paths
+// /apis/GROUP/VERSION/watch/.
 func isWatch(r *http.Request) bool {
-	value := r.URL.Query().Get("watch")
-	return value == "true" || value == "1"
+	if parts := strings.Split(r.URL.Path, "/"); len(parts) > 4 && parts[4] == "watch" {
+		return true
+	}
+	values := r.URL.Query()["watch"]
+	return len(values) > 0 && values[0] != "0" && !strings.EqualFold(values[0], "false")
 }
 
 // renewing gives each write of an answer its time: the Kubernetes API streams.
