@@ -70,6 +70,8 @@ func (c codec) declared(key resource.Key, metadata []byte, name string) (m metav
 	m.DeletionTimestamp, m.DeletionGracePeriodSeconds = nil, nil
 	if c.role == resource.Agent {
 		metav1.SetMetaDataLabel(&m, manifestwork.OriginalSourceLabel, key.Source)
+	}
+	if c.role == resource.Agent || dataTypeOf(&workv1.ManifestWork{ObjectMeta: m}) != key.DataType {
 		metav1.SetMetaDataAnnotation(&m, manifestwork.DataTypeAnnotation, string(key.DataType))
 	}
 	return m
