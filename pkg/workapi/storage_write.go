@@ -163,13 +163,8 @@ func (s *workStorage) changeOf(rec *store.Record, current, next *workv1.Manifest
 	return change, nil
 }
 
-// sourceChange declares anew. Taking the finalizer away by which source and
-// agent agree is the way to forget a work whose cluster is no more.
+// sourceChange declares anew.
 func (s *workStorage) sourceChange(change *manifestwork.Change, current, next *workv1.ManifestWork) error {
-	if current.DeletionTimestamp != nil && hasCleanup(current) && !hasCleanup(next) {
-		change.Delete, change.Force = true, true
-		return nil
-	}
 	if !sameSpec(current.Spec, next.Spec) {
 		spec, err := encodeSpec(change.Key.DataType, &next.Spec)
 		if err != nil {
@@ -237,8 +232,8 @@ func (s *workStorage) localChange(change *manifestwork.Change, current, next *wo
 }
 
 // Delete is called for a work without finalizers, and when its last one was
-// taken away. At a source it asks for deletion, or forgets what is being
-// deleted; at an agent it confirms.
+// taken away. At a source it asks for deletion, or forgets what is being deleted;
+// at an agent it confirms.
 func (s *workStorage) Delete(ctx context.Context, key string, out runtime.Object, preconditions *storage.Preconditions,
 	validate storage.ValidateObjectFunc, _ runtime.Object, _ storage.DeleteOptions) error {
 	p := splitKey(key)
@@ -254,9 +249,7 @@ func (s *workStorage) Delete(ctx context.Context, key string, out runtime.Object
 		if err := errors.Join(preconditions.Check(key, current), validate(ctx, current)); err != nil {
 			return err
 		}
-		change := manifestwork.Change{Key: rec.Key, At: rec.ObjectRevision, Delete: true,
-			Force: s.codec.role == resource.Source && current.DeletionTimestamp != nil}
-		after, err := s.engine.ChangeWork(ctx, change)
+		after, err := s.engine.ChangeWork(ctx, s.end(rec, current))
 		if stale(err) && ctx.Err() == nil {
 			continue
 		}
@@ -266,4 +259,18 @@ func (s *workStorage) Delete(ctx context.Context, key string, out runtime.Object
 		}
 		return s.answer(after, err, p.name, out)
 	}
+}
+
+// end is the change by which a work goes. Taking the finalizer away that waits for
+// the agent is how a source forgets a work whose cluster is no more; if the agent
+// has confirmed, there is only the app's own to take away.
+func (s *workStorage) end(rec *store.Record, current *workv1.ManifestWork) manifestwork.Change {
+	change := manifestwork.Change{Key: rec.Key, At: rec.ObjectRevision}
+	forgets := s.codec.role == resource.Source && current.DeletionTimestamp != nil
+	if forgets && !hasCleanup(current) {
+		change.Local = &manifestwork.Local{}
+		return change
+	}
+	change.Delete, change.Force = true, forgets
+	return change
 }

@@ -3,6 +3,7 @@ package workapi
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,7 +80,7 @@ func (s strategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) f
 		errs = append(errs, field.Forbidden(annotation(manifestwork.DataTypeAnnotation), "the data type of a work cannot change: make another work"))
 	}
 	if w.DeletionTimestamp != nil {
-		return errs
+		return append(errs, checkLast(w, before)...)
 	}
 	errs = append(errs, s.rules.check(ctx, declared(w), declared(before))...)
 	return append(errs, s.checkSpec(w)...)
@@ -89,6 +90,16 @@ func (s strategy) ValidateUpdate(ctx context.Context, obj, old runtime.Object) f
 // reported what the schema forbids.
 func declared(w *workv1.ManifestWork) *workv1.ManifestWork {
 	return &workv1.ManifestWork{ObjectMeta: w.ObjectMeta, Spec: w.Spec}
+}
+
+// checkLast: without the finalizer that waits for the agent a work is forgotten,
+// so those of the app must be gone before.
+func checkLast(w, before *workv1.ManifestWork) field.ErrorList {
+	if len(w.Finalizers) == 0 || hasCleanup(w) || !hasCleanup(before) {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(field.NewPath("metadata", "finalizers"),
+		fmt.Sprintf("%s goes last, and with it the work: take %s away before", manifestwork.CleanupFinalizer, strings.Join(w.Finalizers, ", ")))}
 }
 
 func annotation(name string) *field.Path {
