@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -102,6 +104,9 @@ func kubeconfigOf(cfg *config.Config, namespace string, embed bool) ([]byte, err
 		return nil, fmt.Errorf("read the CA; it is made when the sidecar starts: %w", err)
 	}
 	user.User.TokenFile = cmp.Or(cfg.API.TokenFile, access.OwnTokenFile(cfg.State.Dir))
+	if user.User.TokenFile, err = filepath.Abs(user.User.TokenFile); err != nil { // clients begin at the kubeconfig
+		return nil, err
+	}
 	if embed {
 		token, err := os.ReadFile(user.User.TokenFile)
 		if err != nil {
@@ -145,25 +150,42 @@ func writeKubeconfig(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("api.kubeconfigFile: %w", err)
 	}
-	temporary := path + ".new"
-	_ = os.Remove(temporary)
-	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+	if err := replaceShared(path, text, cfg.API.Socket); err != nil {
 		return fmt.Errorf("api.kubeconfigFile: %w; choose a folder that can be written", err)
-	}
-	shareWithGroup(temporary, cfg.API.Socket)
-	if err := os.Rename(temporary, path); err != nil {
-		return fmt.Errorf("api.kubeconfigFile: %w", err)
 	}
 	return nil
 }
 
+// replaceShared writes a file for the group of another one. The folder may be one
+// that others write to: what they put in the way is removed, never written to.
+func replaceShared(path string, text []byte, like string) (err error) {
+	temporary := path + ".new"
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temporary)
+		}
+	}()
+	_, err = f.Write(text)
+	if err = errors.Join(err, shareWithGroup(f, like), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary, path)
+}
+
 // shareWithGroup lets the group of one file read another. Where that file is
 // not there yet, the rules of the folder have given both their group.
-func shareWithGroup(path, like string) {
+func shareWithGroup(f *os.File, like string) error {
 	if info, err := os.Stat(like); err == nil {
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			_ = os.Chown(path, -1, int(owner.Gid)) // who may not stays with the group of the folder
+			_ = f.Chown(-1, int(owner.Gid)) // who may not stays with the group of the folder
 		}
 	}
-	_ = os.Chmod(path, 0o640)
+	return f.Chmod(0o640)
 }

@@ -59,6 +59,36 @@ func TestKubeconfigFileIsWritten(t *testing.T) {
 	}
 }
 
+// Clients take a relative path as one from the kubeconfig, wherever that is.
+func TestKubeconfigNamesTheTokenFileWhole(t *testing.T) {
+	cfg := settings(t)
+	t.Chdir(cfg.State.Dir)
+	cfg.API.TokenFile = "token"
+	text, err := kubeconfigOf(cfg, "", false)
+	if want := "tokenFile: " + filepath.Join(cfg.State.Dir, "token"); err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("no %q in\n%s, %v", want, text, err)
+	}
+}
+
+// The app can write to the folder of the socket: the token must not go to a file
+// that a link of its names.
+func TestKubeconfigFileIsNotWrittenThroughALink(t *testing.T) {
+	cfg := settings(t)
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, cfg.API.KubeconfigFile+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeKubeconfig(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "untouched" {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
 func TestKubeconfigNeedsAListener(t *testing.T) {
 	cfg := settings(t)
 	cfg.API.Listen = ""
