@@ -108,7 +108,7 @@ func (s *workStorage) update(ctx context.Context, key string, dest runtime.Objec
 		return false, nil
 	}
 	after, err := s.engine.ChangeWork(ctx, *change)
-	if stale(err) {
+	if s.stale(rec, err) {
 		return true, nil
 	}
 	if after == nil && err == nil { // it was the last that held it
@@ -132,10 +132,15 @@ func (s *workStorage) createByUpdate(ctx context.Context, key string, dest runti
 	return storage.IsExist(err), err
 }
 
-// stale tells whether the work has changed since it was read.
-func stale(err error) bool {
+// stale tells whether an error is that the work has changed since it was read:
+// anything else would be so again.
+func (s *workStorage) stale(rec *store.Record, err error) bool {
 	var e *resource.Error
-	return errors.As(err, &e) && (e.Code == resource.Conflict || e.Code == resource.NotFound)
+	if !errors.As(err, &e) || e.Code != resource.Conflict && e.Code != resource.NotFound {
+		return false
+	}
+	m := s.store.Meta(rec.Key)
+	return !m.Visible() || m.ObjectRevision != rec.ObjectRevision
 }
 
 // changeOf is what an update changes; nil is nothing.
@@ -250,7 +255,7 @@ func (s *workStorage) Delete(ctx context.Context, key string, out runtime.Object
 			return err
 		}
 		after, err := s.engine.ChangeWork(ctx, s.end(rec, current))
-		if stale(err) && ctx.Err() == nil {
+		if s.stale(rec, err) && ctx.Err() == nil {
 			continue
 		}
 		*out.(*workv1.ManifestWork) = *current
