@@ -135,13 +135,22 @@ func toAPI(err error, name string) error {
 	case resource.Forbidden:
 		return apierrors.NewForbidden(works, name, e)
 	case resource.TooLarge:
-		return apierrors.NewRequestEntityTooLargeError(e.Error())
+		return apierrors.NewRequestEntityTooLargeError(e.Error() + adviceOn(e))
 	case resource.Expired:
 		return apierrors.NewResourceExpired(e.Error())
 	case resource.Unavailable, resource.DiskFull:
 		return apierrors.NewServiceUnavailable(e.Error())
 	}
 	return apierrors.NewInternalError(e)
+}
+
+// adviceOn is for who meets the bound of metadata: most of it is kubectl's copy of
+// the work.
+func adviceOn(e *resource.Error) string {
+	if len(e.Fields) == 1 && e.Fields[0].Pointer == "/metadata" {
+		return ": use kubectl apply --server-side, which keeps no copy of the work in an annotation"
+	}
+	return ""
 }
 
 // keyOf is the key of a new work at a source.
