@@ -22,6 +22,7 @@ func newWorksAPI(a *App) worksAPI {
 	server := workapi.New(workapi.Options{
 		Role: cfg.Role, ID: cfg.ID, Version: version(), Store: a.store, Engine: a.proxy, Log: a.log,
 		MaxBytes: func() int64 { return a.config.Load().Work.MaxBytes },
+		Most:     func() int64 { return a.config.Load().Limits.MaxResourceBytes },
 		Began:    forgetStart,
 	})
 	return worksAPI{server, func() bool { return a.config.Load().Work.Enabled }}

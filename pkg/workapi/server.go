@@ -29,6 +29,7 @@ type Options struct {
 	Store    *store.Store
 	Engine   Engine
 	MaxBytes func() int64 // work.maxBytes; nil = manifestwork.DefaultMaxBytes
+	Most     func() int64 // limits.maxResourceBytes; 0 or nil = no limit of ours
 	Began    func()       // called once, when the API is there; nil = nothing
 	Log      *slog.Logger // nil = discard
 }
@@ -55,6 +56,9 @@ type started struct {
 func New(o Options) *Server {
 	if o.MaxBytes == nil {
 		o.MaxBytes = func() int64 { return manifestwork.DefaultMaxBytes }
+	}
+	if o.Most == nil {
+		o.Most = func() int64 { return 0 }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

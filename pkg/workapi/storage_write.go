@@ -31,11 +31,26 @@ func (s *workStorage) Create(ctx context.Context, key string, obj, out runtime.O
 	if err := s.fill(&change, w); err != nil {
 		return err
 	}
-	rec, err := s.engine.ChangeWork(ctx, change)
+	rec, err := s.commit(ctx, change)
 	if resource.CodeOf(err) == resource.Conflict && err != nil {
 		return storage.NewKeyExistsError(key, 0)
 	}
 	return s.answer(rec, err, w.Name, out)
+}
+
+// commit lets the engine make a change, within the bounds that the other view
+// has too.
+func (s *workStorage) commit(ctx context.Context, change manifestwork.Change) (*store.Record, error) {
+	size, most := 0, s.most()
+	for _, part := range []*[]byte{change.Spec, change.Metadata, change.Status} { // status never beside the others
+		if part != nil {
+			size += len(*part)
+		}
+	}
+	if most > 0 && int64(size) > most {
+		return nil, resource.Errorf(resource.TooLarge, "the work has %d bytes, more than the %d of limits.maxResourceBytes: make it smaller, or raise the limit", size, most)
+	}
+	return s.engine.ChangeWork(ctx, change)
 }
 
 // fill writes all parts that a source declares.
@@ -107,7 +122,7 @@ func (s *workStorage) update(ctx context.Context, key string, dest runtime.Objec
 		*dest.(*workv1.ManifestWork) = *current
 		return false, nil
 	}
-	after, err := s.engine.ChangeWork(ctx, *change)
+	after, err := s.commit(ctx, *change)
 	if s.stale(rec, err) {
 		return true, nil
 	}
@@ -254,7 +269,7 @@ func (s *workStorage) Delete(ctx context.Context, key string, out runtime.Object
 		if err := errors.Join(preconditions.Check(key, current), validate(ctx, current)); err != nil {
 			return err
 		}
-		after, err := s.engine.ChangeWork(ctx, s.end(rec, current))
+		after, err := s.commit(ctx, s.end(rec, current))
 		if s.stale(rec, err) && ctx.Err() == nil {
 			continue
 		}

@@ -21,6 +21,9 @@ import (
 
 const worksPath = "/apis/work.open-cluster-management.io/v1/manifestworks"
 
+// mostBytes is limits.maxResourceBytes.
+const mostBytes = 1 << 20
+
 // world is a sidecar without a broker: a store, an engine and the API.
 type world struct {
 	store  *store.Store
@@ -43,7 +46,7 @@ func newWorld(t testing.TB, role resource.Role, dir string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := workapi.New(workapi.Options{Role: role, ID: "hub1", Store: s, Engine: engine})
+	api := workapi.New(workapi.Options{Role: role, ID: "hub1", Store: s, Engine: engine, Most: func() int64 { return mostBytes }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- api.Run(ctx) }()
