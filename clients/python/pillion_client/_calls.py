@@ -246,6 +246,19 @@ def apply_lines(items: Iterable[Declaration], prune: bool) -> Iterator[bytes]:
         yield bytes(piece)
 
 
+class ApplyBody:
+    """The body of an apply, which can be made once only: the caller's items may
+    be gone then."""
+
+    def __init__(self, items: Iterable[Declaration], prune: bool) -> None:
+        self._pieces = apply_lines(items, prune)
+        self.begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        return self._pieces
+
+
 def _declared(item: Declaration) -> Dict[str, Json]:
     key = {"dataType": item.data_type, "cluster": item.cluster, "id": item.id}
     more = _given(metadata=item.metadata, version=item.version, ifMatch=item.if_match)

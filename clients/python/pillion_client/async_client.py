@@ -8,7 +8,7 @@ from typing import Any, AsyncIterator, Dict, Iterable, List, Mapping, Optional, 
 from . import _calls
 from ._async_transport import AsyncTransport, Interrupt
 from ._async_watch import AsyncWatch
-from ._calls import Call, Wait
+from ._calls import ApplyBody, Call, Wait
 from ._endpoint import Endpoint
 from ._follow import Follow
 from ._retry import Tries
@@ -53,12 +53,14 @@ class AsyncClient:
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    async def _do(self, call: Call[T], body: Optional[Iterable[bytes]] = None) -> T:
+    async def _do(self, call: Call[T], body: Optional[ApplyBody] = None) -> T:
         tries = Tries(call, self._retry_for)
         while True:
             try:
                 return tries.value(await self._transport.send(call, body))
             except SidecarError as error:
+                if body and body.begun:
+                    raise
                 pause = tries.pause(error)
             await asyncio.sleep(pause)
 
@@ -145,7 +147,7 @@ class AsyncClient:
         """Declares many in one go, streamed. prune deletes what is in the scope
         of data_type and cluster and not among the items. Raises ApplyError,
         with the result, if items failed."""
-        return await self._do(_calls.apply(prune, data_type, cluster), _calls.apply_lines(items, prune))
+        return await self._do(_calls.apply(prune, data_type, cluster), ApplyBody(items, prune))
 
     def watch(
         self, *, data_type: Optional[str] = None, cluster: Optional[str] = None, source: Optional[str] = None,

@@ -6,7 +6,7 @@ import time
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
 from . import _calls
-from ._calls import Call, Wait
+from ._calls import ApplyBody, Call, Wait
 from ._endpoint import Endpoint
 from ._follow import Follow
 from ._retry import Tries
@@ -31,7 +31,8 @@ class Client:
     A call that gets no answer, or 429, 503 or 408, is made again for up to
     retry_for seconds: all calls may be repeated as they are, and a sidecar may
     start after its app. Only a write with if_match or if_none_match, and an
-    apply, are not repeated once they may have been taken. timeout is how many
+    apply, are not repeated once they may have been taken, an apply not once its
+    items were read. timeout is how many
     seconds the sidecar has for an answer. Errors are
     :class:`~pillion_client.SidecarError`.
     """
@@ -61,12 +62,14 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _do(self, call: Call[T], body: Optional[Iterable[bytes]] = None) -> T:
+    def _do(self, call: Call[T], body: Optional[ApplyBody] = None) -> T:
         tries = Tries(call, self._retry_for)
         while True:
             try:
                 return tries.value(self._transport.send(call, body))
             except SidecarError as error:
+                if body and body.begun:
+                    raise
                 pause = tries.pause(error)
             time.sleep(pause)
 
@@ -152,7 +155,7 @@ class Client:
         """Declares many in one go, streamed. prune deletes what is in the scope
         of data_type and cluster and not among the items. Raises ApplyError,
         with the result, if items failed."""
-        return self._do(_calls.apply(prune, data_type, cluster), _calls.apply_lines(items, prune))
+        return self._do(_calls.apply(prune, data_type, cluster), ApplyBody(items, prune))
 
     def watch(
         self, *, data_type: Optional[str] = None, cluster: Optional[str] = None, source: Optional[str] = None,

@@ -181,6 +181,14 @@ class Applying(Stage):
             client.apply(items())
 
 
+    def test_what_was_begun_is_not_repeated(self: Any) -> None:
+        """The items may be gone: an apply of the rest would look like success."""
+        stub, client = self.stub(lambda h: h.problem(503, "unavailable"), lambda h: h.answer(200, {"applied": 0}))
+        with self.assertRaises(UnavailableError):
+            client.apply(self.items(300))
+        self.assertEqual(len(stub.requests), 1)
+
+
 @each_kind
 class WatchTrouble(Stage):
     def added(self, id: str, revision: str) -> Any:

@@ -62,7 +62,7 @@ export interface LeaseOptions extends CallOptions {
  * A call that gets no answer, or 429, 503 or 408, is made again for up to
  * retryFor: all calls may be repeated as they are, and a sidecar may start after
  * its app. Only a write with ifMatch or ifNoneMatch, and an apply, are not
- * repeated once they may have been taken. Errors are SidecarError.
+ * repeated once they may have been taken, an apply not once its items were read. Errors are SidecarError.
  */
 export declare class Client {
     #private;

@@ -1,7 +1,7 @@
 import { Endpoint } from "./endpoint.js";
 import { ApplyError, SidecarError, fromProblem } from "./errors.js";
 import { Tries, sleep } from "./retry.js";
-import { Transport, isObject } from "./transport.js";
+import { Pieces, Transport, isObject } from "./transport.js";
 import { Watch } from "./watch.js";
 const pieceSize = 64 << 10; // characters
 const mergePatch = "application/merge-patch+json";
@@ -14,7 +14,7 @@ const applyTime = 300_000; // ms
  * A call that gets no answer, or 429, 503 or 408, is made again for up to
  * retryFor: all calls may be repeated as they are, and a sidecar may start after
  * its app. Only a write with ifMatch or ifNoneMatch, and an apply, are not
- * repeated once they may have been taken. Errors are SidecarError.
+ * repeated once they may have been taken, an apply not once its items were read. Errors are SidecarError.
  */
 export class Client {
     /** @internal */
@@ -37,6 +37,8 @@ export class Client {
             catch (error) {
                 if (tries.wasTaken(error))
                     return { status: 200, body: {} };
+                if (call.pieces?.begun)
+                    throw error;
                 await sleep(tries.pause(error), call.signal);
                 call.signal?.throwIfAborted();
             }
@@ -106,7 +108,7 @@ export class Client {
     async apply(items, { prune, signal } = {}) {
         const { status, body } = await this.#do({
             method: "POST", path: "/v1/resources/apply", query: prune ? { prune: true, ...prune } : {},
-            pieces: applyLines(items, prune !== undefined), contentType: "application/x-ndjson",
+            pieces: new Pieces(applyLines(items, prune !== undefined)), contentType: "application/x-ndjson",
             waits: applyTime, once: true, signal,
         });
         if (!isObject(body))

@@ -6,7 +6,7 @@ export interface Call {
     query?: Record<string, string | number | boolean | undefined>;
     body?: string;
     /** A body in pieces, in place of body. */
-    pieces?: AsyncIterable<string>;
+    pieces?: Pieces;
     contentType?: string;
     headers?: Record<string, string>;
     /** Milliseconds that the sidecar may take on top. */
@@ -21,6 +21,13 @@ export interface Call {
      * that is under way still comes: what a lease hands out is never lost.
      */
     interrupt?: AbortSignal;
+}
+/** A body that can be made once only: what it is made of may be gone then. */
+export declare class Pieces {
+    readonly made: AsyncIterable<string>;
+    begun: boolean;
+    constructor(made: AsyncIterable<string>);
+    begin(): AsyncIterable<string>;
 }
 export interface Answer {
     status: number;

@@ -2,6 +2,18 @@ import { Readable } from "node:stream";
 import { SidecarError, UnreachableError, UntrustedError, fromProblem } from "./errors.js";
 const maxAnswer = 1 << 30; // bytes
 const maxLine = 64 << 20;
+/** A body that can be made once only: what it is made of may be gone then. */
+export class Pieces {
+    made;
+    begun = false;
+    constructor(made) {
+        this.made = made;
+    }
+    begin() {
+        this.begun = true;
+        return this.made;
+    }
+}
 /** Carries calls. */
 export class Transport {
     endpoint;
@@ -51,17 +63,15 @@ class Exchange {
         this.#response.catch(() => undefined); // it is awaited later
         request.once("timeout", () => request.destroy(new Error(`nothing came for ${patience / 1000} s`)));
         request.once("socket", (socket) => this.#note(socket));
-        if (call.pieces)
-            this.#sendPieces(call.pieces);
-        else
+        if (!call.pieces)
             request.end(call.body);
     }
     #note(socket) {
         this.#socket = socket;
         if (socket.connecting)
-            socket.once("authorizationError" in socket ? "secureConnect" : "connect", () => (this.#sent = true));
+            socket.once("authorizationError" in socket ? "secureConnect" : "connect", () => this.#begin());
         else
-            this.#sent = true;
+            this.#begin();
         const interrupt = this.call.interrupt;
         if (!interrupt)
             return;
@@ -70,6 +80,12 @@ class Exchange {
             end();
         interrupt.addEventListener("abort", end, { once: true });
         this.#request.once("close", () => interrupt.removeEventListener("abort", end));
+    }
+    // Pieces are not made before somebody is there to take them.
+    #begin() {
+        this.#sent = true;
+        if (this.call.pieces)
+            this.#sendPieces(this.call.pieces.begin());
     }
     // A sidecar that does not want the rest answers, and closes: then its answer is what counts.
     #sendPieces(pieces) {

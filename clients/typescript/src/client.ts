@@ -4,7 +4,7 @@ import type {
   ApplyResult, At, DeadItem, Declaration, JsonObject, Key, LeaseItem, LeaseResult, Page, QueueStats, Resource, State,
 } from "./model.js";
 import { Tries, sleep } from "./retry.js";
-import { type Answer, type Call, Transport, isObject } from "./transport.js";
+import { type Answer, type Call, Pieces, Transport, isObject } from "./transport.js";
 import { Watch, type WatchOptions } from "./watch.js";
 
 const pieceSize = 64 << 10; // characters
@@ -79,7 +79,7 @@ export interface LeaseOptions extends CallOptions {
  * A call that gets no answer, or 429, 503 or 408, is made again for up to
  * retryFor: all calls may be repeated as they are, and a sidecar may start after
  * its app. Only a write with ifMatch or ifNoneMatch, and an apply, are not
- * repeated once they may have been taken. Errors are SidecarError.
+ * repeated once they may have been taken, an apply not once its items were read. Errors are SidecarError.
  */
 export class Client {
   /** @internal */
@@ -103,6 +103,7 @@ export class Client {
         return await this.transport.send(call);
       } catch (error) {
         if (tries.wasTaken(error)) return { status: 200, body: {} };
+        if (call.pieces?.begun) throw error;
         await sleep(tries.pause(error), call.signal);
         call.signal?.throwIfAborted();
       }
@@ -184,7 +185,7 @@ export class Client {
   ): Promise<ApplyResult> {
     const { status, body } = await this.#do({
       method: "POST", path: "/v1/resources/apply", query: prune ? { prune: true, ...prune } : {},
-      pieces: applyLines(items, prune !== undefined), contentType: "application/x-ndjson",
+      pieces: new Pieces(applyLines(items, prune !== undefined)), contentType: "application/x-ndjson",
       waits: applyTime, once: true, signal,
     });
     if (!isObject(body)) throw fromProblem(body, status);

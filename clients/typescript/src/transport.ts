@@ -15,7 +15,7 @@ export interface Call {
   query?: Record<string, string | number | boolean | undefined>;
   body?: string;
   /** A body in pieces, in place of body. */
-  pieces?: AsyncIterable<string>;
+  pieces?: Pieces;
   contentType?: string;
   headers?: Record<string, string>;
   /** Milliseconds that the sidecar may take on top. */
@@ -30,6 +30,18 @@ export interface Call {
    * that is under way still comes: what a lease hands out is never lost.
    */
   interrupt?: AbortSignal;
+}
+
+/** A body that can be made once only: what it is made of may be gone then. */
+export class Pieces {
+  begun = false;
+
+  constructor(readonly made: AsyncIterable<string>) {}
+
+  begin(): AsyncIterable<string> {
+    this.begun = true;
+    return this.made;
+  }
 }
 
 export interface Answer {
@@ -84,20 +96,25 @@ class Exchange {
     this.#response.catch(() => undefined); // it is awaited later
     request.once("timeout", () => request.destroy(new Error(`nothing came for ${patience / 1000} s`)));
     request.once("socket", (socket) => this.#note(socket));
-    if (call.pieces) this.#sendPieces(call.pieces);
-    else request.end(call.body);
+    if (!call.pieces) request.end(call.body);
   }
 
   #note(socket: Socket): void {
     this.#socket = socket;
-    if (socket.connecting) socket.once("authorizationError" in socket ? "secureConnect" : "connect", () => (this.#sent = true));
-    else this.#sent = true;
+    if (socket.connecting) socket.once("authorizationError" in socket ? "secureConnect" : "connect", () => this.#begin());
+    else this.#begin();
     const interrupt = this.call.interrupt;
     if (!interrupt) return;
     const end = () => socket.end();
     if (interrupt.aborted) end();
     interrupt.addEventListener("abort", end, { once: true });
     this.#request.once("close", () => interrupt.removeEventListener("abort", end));
+  }
+
+  // Pieces are not made before somebody is there to take them.
+  #begin(): void {
+    this.#sent = true;
+    if (this.call.pieces) this.#sendPieces(this.call.pieces.begin());
   }
 
   // A sidecar that does not want the rest answers, and closes: then its answer is what counts.

@@ -1,6 +1,7 @@
 // What the client does when the sidecar is away, busy, or not one.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import http from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -116,6 +117,30 @@ test("an answer before the end of an apply", async (t) => {
   const { sidecar, client } = await stage(t, [refuse]);
   sidecar.readsBodies = false;
   await assert.rejects(client.apply(items(20_000)), { code: "forbidden" });
+});
+
+test("an apply that was begun is not repeated", async (t) => {
+  const { sidecar, client } = await stage(t, [(reply) => reply.problem(503, "unavailable"), (reply) => reply.json(200, { applied: 0 })]);
+  await assert.rejects(client.apply(items(300)), { code: "unavailable" });
+  assert.equal(sidecar.requests.length, 1);
+});
+
+test("an apply waits for the sidecar", async (t) => {
+  const dir = folder(t);
+  const socket = join(dir, "late.sock");
+  const client = new Client({ socket });
+  const result = client.apply(items(300));
+  await sleep(200);
+  const lines: string[] = [];
+  const server = http.createServer(async (request, response) => {
+    for await (const piece of request.setEncoding("utf8")) lines.push(piece);
+    response.end("{}");
+  });
+  server.listen(socket);
+  t.after(() => server.close());
+  await result;
+  client.close();
+  assert.equal(lines.join("").trimEnd().split("\n").length, 300);
 });
 
 test("the caller's own error in an apply", async (t) => {
