@@ -1,6 +1,11 @@
 package manifestwork
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/pillion-dev/pillion/pkg/resource"
+)
 
 const maxNameLength = 253
 
@@ -16,6 +21,26 @@ func ValidName(name string) bool {
 		}
 	}
 	return true
+}
+
+// Name is the name that its metadata gives a work; its id if that is none that a
+// Kubernetes object may have.
+func Name(key resource.Key, metadata []byte) string {
+	var m struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(metadata, &m) == nil && ValidName(m.Name) {
+		return m.Name
+	}
+	return IDName(key)
+}
+
+// IDName is a name that follows from the id of a work.
+func IDName(key resource.Key) string {
+	if ValidName(key.ID) {
+		return key.ID
+	}
+	return ID(key.Source, key.Cluster, key.ID)
 }
 
 // validLabel: lower case, digits and -, which does not begin or end it.

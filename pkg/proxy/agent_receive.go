@@ -24,10 +24,19 @@ func (a *agent) receive(tx *store.Tx, e *event.Event) (outcome, error) {
 		return a.afterDeletion(tx, *m, e)
 	case !m.Deleting.IsZero():
 		return a.whileDeleting(tx, *m, e)
-	case deleting:
-		return a.beginDeletion(tx, *m, e), nil
 	}
-	return a.update(tx, *m, e)
+	return a.receiveHeld(tx, *m, e)
+}
+
+// receiveHeld takes what is about a resource that is held and not being deleted.
+func (a *agent) receiveHeld(tx *store.Tx, m store.Meta, e *event.Event) (outcome, error) {
+	if err := a.keepName(tx, &m, e); err != nil {
+		return outcome{}, fmtKey("keep the name of", m.Key, err)
+	}
+	if e.DeletionTimestamp != nil {
+		return a.beginDeletion(tx, m, e), nil
+	}
+	return a.update(tx, m, e)
 }
 
 // unheld hands a delete of an id that is held for no source to the app, with

@@ -66,6 +66,13 @@ func (s *Store) Log(since resource.Revision, limit int) ([]LogEntry, error) {
 	return entries, nil
 }
 
+// Floor is the oldest revision since which all changes are known.
+func (s *Store) Floor() resource.Revision {
+	s.memory.mu.RLock()
+	defer s.memory.mu.RUnlock()
+	return s.memory.state.Floor
+}
+
 // lines are the entries of the history after since: those of the file, if they
 // are needed, and those of the journal.
 func (s *Store) lines(since resource.Revision, limit int) ([]logLine, error) {

@@ -81,9 +81,12 @@ const (
 
 // LastSeen is what is known of a resource that was deleted.
 type LastSeen struct {
-	Version  int64     `json:"v,omitempty"`
-	Deleting time.Time `json:"td,omitzero"`
-	Metadata []byte    `json:"m,omitempty"`
+	Version  int64             `json:"v,omitempty"`
+	Created  resource.Revision `json:"c,omitzero"`  // Meta.CreatedRevision
+	Born     time.Time         `json:"tb,omitzero"` // Meta.BornTime
+	Deleting time.Time         `json:"td,omitzero"`
+	Alias    string            `json:"a,omitempty"` // Meta.Alias
+	Metadata []byte            `json:"m,omitempty"`
 }
 
 // logLine is one entry of the history as it is kept.
@@ -131,11 +134,14 @@ func parseLine(name, value []byte) (l logLine, err error) {
 	if err != nil {
 		return l, err
 	}
-	if l.key, err = decodeKey(key); err != nil || len(rest) == 0 {
+	if l.key, err = decodeKey(key); err != nil {
 		return l, err
 	}
-	l.last = new(LastSeen)
-	return l, json.Unmarshal(rest, l.last)
+	if l.kind == Deleted {
+		l.last = new(LastSeen)
+		err = json.Unmarshal(rest, l.last)
+	}
+	return l, err
 }
 
 func cutKind(b []byte) (Kind, []byte, error) {

@@ -35,6 +35,10 @@ type Meta struct {
 	RawHash       string // of the status in its own field order, if that is another
 	HasStatus     bool
 
+	// Alias is the name that this side gave a work, if it is not the one of the
+	// metadata: of this life, and never told to the other side.
+	Alias string
+
 	Out   Outbox
 	Queue Marks
 

@@ -37,6 +37,7 @@ func (m *Meta) walk(c *codec) {
 	c.text(16, &m.RawHash)
 	c.flag(17, &m.HasStatus)
 	integer(c, 18, &m.ObjectRevision)
+	c.text(19, &m.Alias)
 	m.Out.walk(c)
 	m.Queue.walk(c)
 	optional(c, 50, &m.Next, (*NextSpec).walk)

@@ -17,6 +17,7 @@ func everything() store.Meta {
 		Key: key("full"), Version: 7, ContentType: "application/json", SpecTime: at, BornTime: at.Add(1), BornVersion: 3,
 		Deleting: at.Add(2), DeleteTime: at.Add(3), Confirmed: at.Add(4),
 		StatusVersion: 6, SequenceID: 1 << 60, StatusHash: "abc", RawHash: "def", HasStatus: true,
+		Alias: "other",
 		Out: store.Outbox{
 			Pending: true, Dirty: 4, Left: true, Confirmed: true, NoSubscribers: true, PublishedVersion: 5,
 			PublishedAt: at.Add(5), ObservedAt: at.Add(6), Error: "é <&>", Raises: []int64{1, 2},

@@ -190,7 +190,7 @@ func (tx *Tx) note(kind Kind, prev, next *Meta) resource.Revision {
 func (tx *Tx) lastSeen(prev, next *Meta) *LastSeen {
 	metadata, err := tx.payload(prev.Key, metadataPayload)
 	tx.fail(err)
-	last := &LastSeen{Version: prev.Version, Deleting: prev.Deleting, Metadata: metadata}
+	last := &LastSeen{Version: prev.Version, Created: prev.CreatedRevision, Born: prev.BornTime, Deleting: prev.Deleting, Alias: prev.Alias, Metadata: metadata}
 	if last.Deleting.IsZero() && next != nil {
 		last.Deleting = next.Deleting
 	}

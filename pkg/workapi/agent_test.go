@@ -21,7 +21,7 @@ func (w *world) arrive(t testing.TB, source, id, metadata string, deleting time.
 	spec, meta := []byte(bundle), []byte(metadata)
 	err := w.store.Update(t.Context(), func(tx *store.Tx) error {
 		m := store.Meta{Key: key}
-		if before := tx.Meta(key); before != nil {
+		if before := tx.Meta(key); before.Visible() {
 			m = *before
 		}
 		m.Version, m.ContentType, m.Deleting, m.BornTime = m.Version+1, resource.JSONContentType, deleting, time.Now()

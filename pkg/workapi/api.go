@@ -41,7 +41,7 @@ func newAPI(o *Options) (*api, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &api{hub: newHub(o.Store, codec{o.Role}), server: server}
+	a := &api{hub: newHub(o), server: server}
 	if err := a.install(scheme, r, o); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (a *api) install(scheme *runtime.Scheme, r *rules, o *Options) error {
 // run keeps the index up to date until ctx ends.
 func (a *api) run(ctx context.Context, ready func()) error {
 	defer a.server.Destroy()
-	if err := a.hub.load(); err != nil {
+	if err := a.hub.load(ctx); err != nil {
 		return fmt.Errorf("read the works: %w", err)
 	}
 	ready()

@@ -46,9 +46,7 @@ func (c codec) metadata(rec *store.Record, name string) metav1.ObjectMeta {
 	m := c.declared(rec.Key, rec.Metadata, name)
 	m.ResourceVersion = rec.ObjectRevision.String()
 	m.Generation = rec.Version
-	if m.CreationTimestamp.IsZero() {
-		m.CreationTimestamp = metav1.NewTime(rec.BornTime.Truncate(time.Second))
-	}
+	c.birth(&m, rec.BornTime)
 	c.deletion(&m, rec.Deleting)
 	local, _ := manifestwork.ReadLocal(rec.Local) // we wrote it; what cannot be read is as good as none
 	m.Finalizers = c.finalizers(rec, local)
@@ -77,6 +75,13 @@ func (c codec) declared(key resource.Key, metadata []byte, name string) (m metav
 	return m
 }
 
+// birth is for works whose source does not say when it made them.
+func (c codec) birth(m *metav1.ObjectMeta, at time.Time) {
+	if m.CreationTimestamp.IsZero() && !at.IsZero() {
+		m.CreationTimestamp = metav1.NewTime(at.Truncate(time.Second))
+	}
+}
+
 func (c codec) deletion(m *metav1.ObjectMeta, at time.Time) {
 	if !at.IsZero() {
 		deleted, none := metav1.NewTime(at.Truncate(time.Second)), int64(0)
@@ -98,38 +103,14 @@ func (c codec) finalizers(rec *store.Record, local manifestwork.Local) []string 
 	return local.Finalizers
 }
 
-// last is what is known of a work that is gone.
+// last is what is known of a work that is gone: its metadata, and not more.
 func (c codec) last(e store.LogEntry, name string) *workv1.ManifestWork {
 	w := &workv1.ManifestWork{TypeMeta: metav1.TypeMeta{APIVersion: groupVersion.String(), Kind: workKind.Kind}}
-	if e.Last != nil {
-		w.ObjectMeta = c.declared(e.Key, e.Last.Metadata, name)
-		w.Generation = e.Last.Version
-		c.deletion(&w.ObjectMeta, e.Last.Deleting)
-	} else {
-		w.ObjectMeta = c.declared(e.Key, nil, name)
-	}
-	w.ResourceVersion = e.Revision.String()
+	w.ObjectMeta = c.declared(e.Key, e.Last.Metadata, name)
+	c.birth(&w.ObjectMeta, e.Last.Born)
+	c.deletion(&w.ObjectMeta, e.Last.Deleting)
+	w.Generation, w.ResourceVersion = e.Last.Version, e.Revision.String()
 	return w
-}
-
-// preferredName is the name that the metadata of a record gives it; its id if
-// there is none that a Kubernetes object may have.
-func preferredName(key resource.Key, metadata []byte) string {
-	var m struct {
-		Name string `json:"name"`
-	}
-	if json.Unmarshal(metadata, &m) == nil && manifestwork.ValidName(m.Name) {
-		return m.Name
-	}
-	return fallbackName(key)
-}
-
-// fallbackName is a name that no other work of the cluster has.
-func fallbackName(key resource.Key) string {
-	if manifestwork.ValidName(key.ID) {
-		return key.ID
-	}
-	return manifestwork.ID(key.Source, key.Cluster, key.ID)
 }
 
 // kept is the metadata that a source keeps of a work: the engine completes it.

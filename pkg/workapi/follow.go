@@ -10,7 +10,6 @@ import (
 	"k8s.io/apiserver/pkg/storage"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
-	"github.com/pillion-dev/pillion/pkg/store"
 )
 
 // follower is one watch. It holds no events: it reads the ring of the hub, or
@@ -111,7 +110,7 @@ func (w *follower) next() (changes []change, through resource.Revision, advanced
 	h.mu.RUnlock()
 	switch {
 	case !ok:
-		changes, through, err = w.past()
+		changes, through, err = w.past(cursor)
 		return changes, through, advanced, err
 	case len(changes) == followBatch:
 		return changes, changes[len(changes)-1].revision, advanced, nil
@@ -119,54 +118,9 @@ func (w *follower) next() (changes []change, through resource.Revision, advanced
 	return changes, max(cursor, w.since), advanced, nil
 }
 
-// past reads changes that are not in the ring any more. Nobody knows the labels
-// that works had before them: a work that is not selected now may have been.
-func (w *follower) past() (changes []change, through resource.Revision, err error) {
-	s := w.storage
-	if w.pastTo == 0 {
-		w.pastFrom = w.since
-	}
-	entries, through, err := s.store.ChangesOf(w.since, followBatch, func(key resource.Key, kind store.Kind, at resource.Revision) bool {
-		return isNews(s.store, key, kind, at)
-	})
-	for _, e := range entries {
-		switch {
-		case e.Kind == store.Deleted:
-			changes = append(changes, w.pastDeletion(e))
-		case e.Record != nil && e.Record.ObjectRevision == e.Revision:
-			changes = append(changes, w.pastChange(e))
-		}
-	}
-	w.pastTo = through
-	return changes, through, err
-}
-
 // missed tells whether the state before a change was read from the history, which
 // passes over states that a newer one follows: nobody knows if it was told.
 func (w *follower) missed(c change) bool { return c.was > w.pastFrom && c.was <= w.pastTo }
-
-func (w *follower) pastChange(e store.LogEntry) change {
-	s := w.storage
-	name := s.hub.name(e.Key, e.Record.Metadata)
-	work := s.codec.work(e.Record, name)
-	c := change{revision: e.Revision, kind: watch.Modified, place: place{e.Key.Cluster, name}, labels: work.Labels, object: share(work)}
-	if e.Record.CreatedRevision > w.since {
-		c.kind = watch.Added
-		return c
-	}
-	c.forgot = true
-	return c
-}
-
-func (w *follower) pastDeletion(e store.LogEntry) change {
-	s := w.storage
-	var metadata []byte
-	if e.Last != nil {
-		metadata = e.Last.Metadata
-	}
-	work := s.codec.last(e, s.hub.name(e.Key, metadata))
-	return change{revision: e.Revision, kind: watch.Deleted, place: place{work.Namespace, work.Name}, labels: work.Labels, before: work.Labels, object: share(work)}
-}
 
 // tell sends a change if it is selected: as ADDED or DELETED if it came into the
 // selection or left it.
@@ -177,7 +131,7 @@ func (w *follower) tell(ctx context.Context, c change) error {
 	kind := c.kind
 	if !w.predicate.Empty() {
 		now := c.kind != watch.Deleted && w.selects(c.labels, c.place)
-		before := c.forgot || w.missed(c) || c.before != nil && w.selects(c.before, c.place)
+		before := (c.forgot || w.missed(c)) && w.predicate.Field.Matches(fieldsOf(c.place)) || c.before != nil && w.selects(c.before, c.place)
 		switch {
 		case now && before:
 			kind = watch.Modified
@@ -214,7 +168,7 @@ func (w *follower) sendAll(ctx context.Context) error {
 		if err != nil || !rec.Visible() {
 			continue // the changes tell that it is gone
 		}
-		work := s.codec.work(rec, s.hub.name(e.key, rec.Metadata))
+		work := s.codec.work(rec, s.hub.name(rec))
 		if !w.selects(work.Labels, place{work.Namespace, work.Name}) {
 			continue
 		}

@@ -3,6 +3,8 @@ package workapi
 import (
 	"cmp"
 	"context"
+	"errors"
+	"log/slog"
 	"maps"
 	"strings"
 	"sync"
@@ -37,6 +39,7 @@ type entry struct {
 	place
 	labels   labels.Set
 	revision resource.Revision // of the object that labels are of
+	created  resource.Revision // of its life
 	last     weak.Pointer[shared]
 	whole    atomic.Uint64 // object revision whose payloads could be read; 0 = it is not known
 }
@@ -44,19 +47,32 @@ type entry struct {
 // hub follows the changes of the store, once for all watchers. It keeps an index
 // of the works by name, with their labels, and the last changes.
 type hub struct {
-	store *store.Store
-	codec codec
+	store  *store.Store
+	codec  codec
+	engine Engine
+	log    *slog.Logger
 
-	mu       sync.RWMutex
-	places   map[place]*entry
-	keys     map[resource.Key]*entry
-	cursor   resource.Revision // up to where the store was followed
-	recent   ring
-	advanced chan struct{} // closed when cursor moves
+	mu        sync.RWMutex
+	places    map[place]*entry
+	keys      map[resource.Key]*entry
+	aliases   map[resource.Key]string            // that were given and are to be stored
+	inherited map[resource.Key]resource.Revision // see loadInherited
+	cursor    resource.Revision                  // up to where the store was followed
+	recent    ring
+	advanced  chan struct{} // closed when cursor moves
 }
 
-func newHub(s *store.Store, c codec) *hub {
-	return &hub{store: s, codec: c, places: make(map[place]*entry), keys: make(map[resource.Key]*entry), advanced: make(chan struct{})}
+func newHub(o *Options) *hub {
+	h := &hub{store: o.Store, codec: codec{o.Role}, engine: o.Engine, log: o.Log}
+	return h.empty()
+}
+
+// empty is a hub that has read nothing.
+func (h *hub) empty() *hub {
+	return &hub{store: h.store, codec: h.codec, engine: h.engine, log: h.log,
+		places: make(map[place]*entry), keys: make(map[resource.Key]*entry),
+		aliases: make(map[resource.Key]string), inherited: make(map[resource.Key]resource.Revision),
+		advanced: make(chan struct{})}
 }
 
 // The bounds of what the hub reads at a time.
@@ -68,12 +84,12 @@ const (
 // load reads the index of all works that there are. It takes the place of the one
 // before at once: nobody sees a part of it. A snapshot that the store took away
 // for those of other readers is taken once more.
-func (h *hub) load() error {
+func (h *hub) load(ctx context.Context) error {
 	for {
-		fresh, at, err := h.index()
+		fresh, err := h.index(ctx)
 		switch {
 		case err == nil:
-			h.replace(fresh, at)
+			h.replace(fresh)
 			return nil
 		case resource.CodeOf(err) != resource.Expired:
 			return err
@@ -81,31 +97,33 @@ func (h *hub) load() error {
 	}
 }
 
-// index is a hub that holds the works of a snapshot.
-func (h *hub) index() (fresh *hub, at resource.Revision, err error) {
-	fresh = newHub(h.store, h.codec)
+// index is a hub that holds the works of a snapshot, those that came first first.
+func (h *hub) index(ctx context.Context) (*hub, error) {
+	fresh := h.empty()
 	o := store.ListOptions{Match: func(m *store.Meta) bool { return manifestwork.Is(m.Key.DataType) }, Limit: loadPage,
-		Order: func(a, b *store.Meta) int { return int(int64(a.CreatedRevision - b.CreatedRevision)) }}
+		Order: func(a, b *store.Meta) int { return cmp.Compare(a.CreatedRevision, b.CreatedRevision) }}
 	for {
 		page, err := h.store.List(o)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		for _, rec := range page.Records {
 			fresh.put(rec)
 		}
+		fresh.cursor = page.Revision
 		if o.Continue = page.Continue; o.Continue == "" {
-			return fresh, page.Revision, nil
+			break
 		}
 	}
+	return fresh, errors.Join(fresh.keepAliases(ctx), fresh.loadInherited())
 }
 
-func (h *hub) replace(fresh *hub, at resource.Revision) {
+func (h *hub) replace(fresh *hub) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.places, h.keys = fresh.places, fresh.keys
-	h.recent.reset(at)
-	h.move(at)
+	h.places, h.keys, h.inherited = fresh.places, fresh.keys, fresh.inherited
+	h.recent.reset(fresh.cursor)
+	h.move(fresh.cursor)
 }
 
 // move tells those who wait how far the index goes now; h.mu is held.
@@ -123,7 +141,7 @@ func (h *hub) follow(ctx context.Context) error {
 		entries, through, err := h.store.ChangesOf(h.cursor, followMax, h.wanted)
 		switch {
 		case resource.CodeOf(err) == resource.Expired && err != nil:
-			if err := h.load(); err != nil {
+			if err := h.load(ctx); err != nil {
 				return err
 			}
 			continue
@@ -131,7 +149,9 @@ func (h *hub) follow(ctx context.Context) error {
 			return err
 		}
 		if through > h.cursor {
-			h.take(entries, through)
+			if err := h.take(ctx, entries, through); err != nil {
+				return err
+			}
 			continue
 		}
 		select {
@@ -159,7 +179,7 @@ func isNews(s *store.Store, key resource.Key, kind store.Kind, at resource.Revis
 	return m.Visible() && m.ObjectRevision == at
 }
 
-func (h *hub) take(entries []store.LogEntry, through resource.Revision) {
+func (h *hub) take(ctx context.Context, entries []store.LogEntry, through resource.Revision) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, e := range entries {
@@ -167,7 +187,11 @@ func (h *hub) take(entries []store.LogEntry, through resource.Revision) {
 			h.recent.add(c)
 		}
 	}
+	if err := h.keepAliases(ctx); err != nil {
+		return err
+	}
 	h.move(through)
+	return nil
 }
 
 // change turns an entry of the history into a change for watchers.
@@ -201,22 +225,22 @@ func (h *hub) deleted(e store.LogEntry) (c change, ok bool) {
 	}
 	delete(h.keys, e.Key)
 	delete(h.places, known.place)
+	delete(h.inherited, e.Key)
 	work := h.codec.last(e, known.name)
 	if last := known.last.Value(); last != nil {
 		work = last.ManifestWork.DeepCopy()
 		work.ResourceVersion = e.Revision.String()
-		h.codec.deletion(&work.ObjectMeta, lastDeleting(e))
+		h.codec.deletion(&work.ObjectMeta, e.Last.Deleting)
 	}
 	return change{revision: e.Revision, kind: watch.Deleted, place: known.place, size: int64(len(known.labels)) + changeOverhead,
 		labels: known.labels, before: known.labels, was: known.revision, object: share(work)}, true
 }
 
-// put indexes a record. A name that another work of the same cluster has goes to
-// the one that came first.
+// put indexes a record.
 func (h *hub) put(rec *store.Record) *entry {
 	e := h.keys[rec.Key]
 	if e == nil {
-		e = &entry{key: rec.Key, place: h.free(rec)}
+		e = &entry{key: rec.Key, place: h.free(rec), created: rec.CreatedRevision}
 		h.keys[rec.Key] = e
 		h.places[e.place] = e
 	}
@@ -226,17 +250,6 @@ func (h *hub) put(rec *store.Record) *entry {
 	}
 	e.revision = rec.ObjectRevision
 	return e
-}
-
-func (h *hub) free(rec *store.Record) place {
-	p := place{rec.Key.Cluster, preferredName(rec.Key, rec.Metadata)}
-	if h.places[p] != nil {
-		p.name = fallbackName(rec.Key)
-	}
-	if h.places[p] != nil {
-		p.name = manifestwork.ID(rec.Key.Source, rec.Key.Cluster, string(rec.Key.DataType)+rec.Key.ID)
-	}
-	return p
 }
 
 // reach waits until everything that was committed before the call is in the
@@ -268,15 +281,14 @@ func (h *hub) find(p place) (resource.Key, bool) {
 	return resource.Key{}, false
 }
 
-// name is that of a work; of one that is not in the index, the one that its
-// metadata gives.
-func (h *hub) name(key resource.Key, metadata []byte) string {
+// name is that of a work that was read.
+func (h *hub) name(rec *store.Record) string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if e := h.keys[key]; e != nil {
+	if e := h.keys[rec.Key]; e != nil {
 		return e.name
 	}
-	return preferredName(key, metadata)
+	return nameOf(rec.Key, rec.Metadata, rec.Alias)
 }
 
 // entry is what is kept of a work; nil if it is not in the index.

@@ -64,8 +64,8 @@ func TestAnIndexThatIsReadAnewIsSeenAsAWhole(t *testing.T) {
 		names[i] = fmt.Sprintf("w%d", i)
 	}
 	write(t, s, names...)
-	h := newHub(s, codec{resource.Source})
-	if err := h.load(); err != nil {
+	h := newHub(&Options{Store: s, Role: resource.Source})
+	if err := h.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	waiting := h.advanced
@@ -102,7 +102,9 @@ func (h *hub) keepUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.take(entries, through)
+	if err := h.take(t.Context(), entries, through); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A watch that lags reads the history, which passes over what a newer change
@@ -114,8 +116,8 @@ func TestAWatchThatLagsHearsWhatLeftItsSelection(t *testing.T) {
 	}
 	defer s.Close()
 	label(t, s, "chosen", "w1")
-	h := newHub(s, codec{resource.Source})
-	if err := h.load(); err != nil {
+	h := newHub(&Options{Store: s, Role: resource.Source})
+	if err := h.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	since := s.Revision()

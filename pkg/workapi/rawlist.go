@@ -155,7 +155,7 @@ func (l *rawList) appendItems(b []byte, from, to int) []byte {
 // appendWork is a work as JSON. What is not of the usual form goes through the
 // Go types, which leave out what no client could read.
 func (s *workStorage) appendWork(b []byte, rec *store.Record) []byte {
-	name := s.hub.name(rec.Key, rec.Metadata)
+	name := s.hub.name(rec)
 	if s.isWhole(rec, name) {
 		if raw, ok := appendRaw(b, s.codec, rec, name); ok {
 			return raw

@@ -3,7 +3,6 @@ package workapi
 import (
 	"slices"
 	"sort"
-	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/watch"
@@ -74,11 +73,4 @@ func (r *ring) after(since resource.Revision, most int) ([]change, bool) {
 	}
 	at := sort.Search(len(r.changes), func(i int) bool { return r.changes[i].revision > since })
 	return slices.Clone(r.changes[at:min(at+most, len(r.changes))]), true
-}
-
-func lastDeleting(e store.LogEntry) (at time.Time) {
-	if e.Last != nil {
-		at = e.Last.Deleting
-	}
-	return at
 }

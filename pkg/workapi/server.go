@@ -17,6 +17,9 @@ type Engine interface {
 	// ChangeWork commits a change and returns the record as it is then, nil if
 	// it is gone. It is resource.Conflict if the work has changed since.
 	ChangeWork(context.Context, manifestwork.Change) (*store.Record, error)
+	// NameWorks stores the names by which works that cannot have that of their
+	// metadata are known here, for as long as they live. Nobody is told.
+	NameWorks(ctx context.Context, names map[resource.Key]string) error
 	// SyncState is how far a resource has travelled.
 	SyncState(*store.Meta) resource.SyncState
 }

@@ -148,7 +148,7 @@ func (s *workStorage) decodeAll(records []*store.Record) []workv1.ManifestWork {
 	for worker := range workers {
 		all.Go(func() {
 			for i := worker; i < len(records); i += workers {
-				items[i] = *s.codec.work(records[i], s.hub.name(records[i].Key, records[i].Metadata))
+				items[i] = *s.codec.work(records[i], s.hub.name(records[i]))
 				records[i] = nil
 			}
 		})
