@@ -72,6 +72,9 @@ func TestChangesTellWhatHappenedAndWhatIs(t *testing.T) {
 	if last == nil || last.Version != 7 || !last.Deleting.Equal(deleting) || string(last.Metadata) != `{"k":1}` {
 		t.Errorf("the deleted was last seen as %+v", last)
 	}
+	if last.Created != entries[1].Revision || !last.Born.IsZero() || last.Alias != "" {
+		t.Errorf("its life was %+v", last)
+	}
 	if entries[6].Last == nil || entries[6].Last.Version != 1 {
 		t.Errorf("the removed was last seen as %+v", entries[6].Last)
 	}

@@ -101,3 +101,7 @@ replace github.com/pillion-dev/pillion/test/interop/harness => ../harness
 require github.com/pillion-dev/pillion/test/interop/devices v0.0.0
 
 replace github.com/pillion-dev/pillion/test/interop/devices => ../devices
+
+replace github.com/pillion-dev/pillion/test/interop/works => ../works
+
+require github.com/pillion-dev/pillion/test/interop/works v0.0.0

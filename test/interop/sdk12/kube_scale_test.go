@@ -15,7 +15,7 @@ import (
 	workv1 "open-cluster-management.io/api/work/v1"
 
 	"github.com/pillion-dev/pillion/test/interop/harness"
-	"github.com/pillion-dev/pillion/test/interop/harness/fleet"
+	"github.com/pillion-dev/pillion/test/interop/works"
 )
 
 const (
@@ -24,25 +24,28 @@ const (
 	worksMemory = 150 // MiB, once the garbage has gone
 )
 
+// many is a source with many works.
+type many struct{ *works.Sidecar }
+
 // TestTenThousandWorks measures what docs/works.md says. Memory has a limit;
 // times depend on the machine and are printed.
 func TestTenThousandWorks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	link := fleet.Link{Broker: harness.StartBroker(t, harness.BrokerKinds[0]), Layout: harness.DefaultLayout, Source: "mw1", Cluster: "cluster2"}
-	s := startKubeSidecar(t, link, "source")
+	link := works.NewLink(t, harness.BrokerKinds[0])
+	s := many{works.StartSidecar(t, link, "source")}
 	t.Logf("idle: %d MiB", residentMiB(t, s.PID()))
 	began := time.Now()
 	s.eachWork(t, func(name string) error {
-		_, err := s.works("cluster-"+name[len(name)-2:]).Create(context.Background(), bigWork(name), metav1.CreateOptions{})
+		_, err := s.Works("cluster-"+name[len(name)-2:]).Create(context.Background(), bigWork(name), metav1.CreateOptions{})
 		return err
 	})
 	t.Logf("made in %v, %d MiB", time.Since(began), residentMiB(t, s.PID()))
 
 	for range 3 {
 		began = time.Now()
-		body, err := s.clients.WorkV1().RESTClient().Get().AbsPath("/apis/work.open-cluster-management.io/v1/manifestworks").DoRaw(context.Background())
+		body, err := s.Clients.WorkV1().RESTClient().Get().AbsPath("/apis/work.open-cluster-management.io/v1/manifestworks").DoRaw(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +57,7 @@ func TestTenThousandWorks(t *testing.T) {
 }
 
 // isSmall gives the garbage time to go back to the system.
-func (s *kubeSidecar) isSmall(t *testing.T) {
+func (s many) isSmall(t *testing.T) {
 	t.Helper()
 	began, most := time.Now(), residentMiB(t, s.PID())
 	harness.Eventually(t, 20*time.Second, "the sidecar is small", func() error {
@@ -67,17 +70,17 @@ func (s *kubeSidecar) isSmall(t *testing.T) {
 }
 
 // measureEvents sends a change of each work to many watchers.
-func (s *kubeSidecar) measureEvents(t *testing.T) {
+func (s many) measureEvents(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	list, err := s.works("").List(ctx, metav1.ListOptions{Limit: 1})
+	list, err := s.Works("").List(ctx, metav1.ListOptions{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var told atomic.Int64
 	var all sync.WaitGroup
 	for range watchers {
-		stream, err := s.clients.WorkV1().RESTClient().Get().AbsPath("/apis/work.open-cluster-management.io/v1/manifestworks").
+		stream, err := s.Clients.WorkV1().RESTClient().Get().AbsPath("/apis/work.open-cluster-management.io/v1/manifestworks").
 			Param("watch", "true").Param("resourceVersion", list.ResourceVersion).Stream(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +89,7 @@ func (s *kubeSidecar) measureEvents(t *testing.T) {
 	}
 	began := time.Now()
 	s.eachWork(t, func(name string) error {
-		_, err := s.works("cluster-"+name[len(name)-2:]).Patch(ctx, name, "application/merge-patch+json", []byte(`{"metadata":{"labels":{"round":"1"}}}`), metav1.PatchOptions{})
+		_, err := s.Works("cluster-"+name[len(name)-2:]).Patch(ctx, name, "application/merge-patch+json", []byte(`{"metadata":{"labels":{"round":"1"}}}`), metav1.PatchOptions{})
 		return err
 	})
 	t.Logf("changed in %v", time.Since(began))
@@ -111,7 +114,7 @@ func countLines(stream interface{ Read([]byte) (int, error) }, want int, told *a
 }
 
 // eachWork calls do for every name, 16 at a time.
-func (s *kubeSidecar) eachWork(t *testing.T, do func(name string) error) {
+func (s many) eachWork(t *testing.T, do func(name string) error) {
 	t.Helper()
 	names := make(chan string)
 	var all sync.WaitGroup
@@ -133,7 +136,7 @@ func (s *kubeSidecar) eachWork(t *testing.T, do func(name string) error) {
 
 // bigWork has about 2 KiB.
 func bigWork(name string) *workv1.ManifestWork {
-	return newWork(name, strings.Repeat("x", 1600), 0)
+	return works.New(name, strings.Repeat("x", 1600), 0)
 }
 
 func residentMiB(t *testing.T, pid int) int {

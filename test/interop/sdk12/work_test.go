@@ -1,39 +1,24 @@
 package sdk12
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	workv1 "open-cluster-management.io/api/work/v1"
 	"open-cluster-management.io/sdk-go/pkg/cloudevents/clients/common"
 	sdkutils "open-cluster-management.io/sdk-go/pkg/cloudevents/clients/utils"
 
 	"github.com/pillion-dev/pillion/test/interop/harness"
 	"github.com/pillion-dev/pillion/test/interop/harness/fleet"
+	"github.com/pillion-dev/pillion/test/interop/works"
 )
-
-const workName = "work1"
-
-// works tells a story of works through every broker.
-func works(t *testing.T, tell func(*testing.T, fleet.Link, *harness.Observer)) {
-	for _, kind := range harness.BrokerKinds {
-		t.Run(string(kind), func(t *testing.T) {
-			t.Parallel()
-			broker := harness.StartBroker(t, kind)
-			link := fleet.Link{Broker: broker, Layout: harness.DefaultLayout, Source: "mw1", Agent: "cluster2-work-agent", Cluster: "cluster2"}
-			tell(t, link, harness.Observe(t, broker))
-		})
-	}
-}
 
 // startSidecar starts a sidecar to which works are a data type like any other.
 func startSidecar(t *testing.T, link fleet.Link, role string) *harness.Sidecar {
 	t.Helper()
-	config := harness.SidecarConfig{Role: role, ID: link.Source, DataTypes: []string{bundles}, SessionExpiry: "0s"}
+	config := harness.SidecarConfig{Role: role, ID: link.Source, DataTypes: []string{works.Bundles}, SessionExpiry: "0s"}
 	if role == "agent" {
 		config.ID, config.Cluster = link.Agent, link.Cluster
 	}
@@ -44,35 +29,12 @@ func startSidecar(t *testing.T, link fleet.Link, role string) *harness.Sidecar {
 }
 
 func workKey(link fleet.Link, id string) harness.Key {
-	return harness.Key{DataType: bundles, Cluster: link.Cluster, ID: id}
+	return harness.Key{DataType: works.Bundles, Cluster: link.Cluster, ID: id}
 }
 
 // sourceWorkID is the resource id that the SDK's source gives a work.
 func sourceWorkID(link fleet.Link) string {
-	return sdkutils.UID(link.Source, common.ManifestWorkGR.String(), link.Cluster, workName)
-}
-
-func (p *workPeer) create(t *testing.T, w *workv1.ManifestWork) {
-	t.Helper()
-	if _, err := p.works.Create(context.Background(), w, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (p *workPeer) update(t *testing.T, value string, version int) {
-	t.Helper()
-	patch := object{"spec": object{"workload": object{"manifests": []json.RawMessage{manifestJSON(value)}}}}
-	if version > 0 {
-		patch["metadata"] = object{"annotations": object{common.CloudEventsResourceVersionAnnotationKey: fmt.Sprint(version)}}
-	}
-	p.patch(t, workName, patch)
-}
-
-func (p *workPeer) remove(t *testing.T) {
-	t.Helper()
-	if err := p.works.Delete(context.Background(), workName, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	return sdkutils.UID(link.Source, common.ManifestWorkGR.String(), link.Cluster, works.Name)
 }
 
 // awaitResource waits until the sidecar has the resource as check wants it.
@@ -143,14 +105,14 @@ func lease(t *testing.T, s *harness.Sidecar, check func(*harness.Resource) error
 			return errors.New("the queue has handed out nothing")
 		}
 		if err := check(item.Object); err != nil {
-			return errors.Join(err, s.API.Answer(item.Lease, object{}))
+			return errors.Join(err, s.API.Answer(item.Lease, works.Object{}))
 		}
 		return nil
 	})
 	return item
 }
 
-func answer(t *testing.T, s *harness.Sidecar, item *harness.LeaseItem, result object) {
+func answer(t *testing.T, s *harness.Sidecar, item *harness.LeaseItem, result works.Object) {
 	t.Helper()
 	if err := s.API.Answer(item.Lease, result); err != nil {
 		t.Fatal(err)

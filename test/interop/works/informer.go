@@ -1,4 +1,4 @@
-package sdk12
+package works
 
 import (
 	"context"
@@ -16,23 +16,24 @@ import (
 	"github.com/pillion-dev/pillion/test/interop/harness"
 )
 
-// informer keeps a client's store, as the controllers of a hub and of an agent
+// Informer keeps a client's store, as the controllers of a hub and of an agent
 // do. The SDK's holder has one namespace for all its users: nobody else may use
 // it before the informer watches.
-type informer struct {
+type Informer struct {
 	cache.SharedIndexInformer
 	watches chan struct{} // closed once it does
 }
 
-func newInformer(works func() workv1client.ManifestWorkInterface) *informer {
-	i := &informer{watches: make(chan struct{})}
+// NewInformer makes one over a client that may be there only when it runs.
+func NewInformer(client func() workv1client.ManifestWorkInterface) *Informer {
+	i := &Informer{watches: make(chan struct{})}
 	var once sync.Once
 	i.SharedIndexInformer = cache.NewSharedIndexInformer(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			return works().List(ctx, o)
+		ListFunc: func(o metav1.ListOptions) (runtime.Object, error) {
+			return client().List(context.Background(), o)
 		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			w, err := works().Watch(ctx, o)
+		WatchFunc: func(o metav1.ListOptions) (watch.Interface, error) {
+			w, err := client().Watch(context.Background(), o)
 			if err == nil {
 				once.Do(func() { close(i.watches) })
 			}
@@ -42,7 +43,8 @@ func newInformer(works func() workv1client.ManifestWorkInterface) *informer {
 	return i
 }
 
-func (i *informer) run(ctx context.Context) error {
+// Follow runs it until ctx ends, and returns when it watches.
+func (i *Informer) Follow(ctx context.Context) error {
 	go i.Run(ctx.Done())
 	select {
 	case <-i.watches:
