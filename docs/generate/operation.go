@@ -94,6 +94,10 @@ func (p *page) writeAnswers(responses *node) {
 		}
 		p.paragraph(fmt.Sprintf("**%s** %s%s", status, response.description(), headersOf(full)))
 		full.at("content").each(func(media string, content *node) {
+			if status == "default" { // the same everywhere: its schema says all
+				p.paragraph(fmt.Sprintf("`%s`, %s.", media, bodyType(content.at("schema"))))
+				return
+			}
 			p.paragraph(fmt.Sprintf("`%s`, %s:", media, bodyType(content.at("schema"))))
 			p.writeExamples(content, language(media))
 		})

@@ -39,6 +39,7 @@ paths:
       responses:
         '200': {description: It is there., headers: {ETag: {}}, content: {text/plain: {schema: {type: string}, example: ok}}}
         '400': {$ref: '#/components/responses/Bad'}
+        default: {description: Else., content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}, example: {b: 2}}}}
 components:
   responses:
     Bad: {description: Mend it., x-cause: It is bad., content: {application/problem+json: {schema: {allOf: [{}, {properties: {code: {const: bad}}}]}, example: {status: 400}}}}
@@ -58,7 +59,7 @@ components:
 	for _, want := range []string{
 		"| [`PUT /things/{id}`](#put-thingsid) | Put a thing | agent |", "Put a thing. Only at an agent; 403 elsewhere.",
 		`| ` + "`id`" + ` | path | string | The a\|b. |`, "Body: `application/json`, [Thing](#thing), may be left out.", `{"b":1,"a":["x",null]}`,
-		"**200** It is there. Headers: `ETag`.", "[Errors](#errors): 400 `bad`.", "| 400 | `bad` | It is bad. | Mend it. |",
+		"**200** It is there. Headers: `ETag`.", "[Errors](#errors): 400 `bad`.", "`application/json`, [Thing](#thing).", "| 400 | `bad` | It is bad. | Mend it. |",
 		"| `b` * | integer, 1 to 9 | How many. Default `3`. |", "| `a` | list of [Thing](#thing) or null |  |", "| `c` | [Colour](#colour) | Its colour. |",
 	} {
 		if !strings.Contains(text, want+"\n") {

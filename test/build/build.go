@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime/debug"
+	"slices"
+	"strings"
 )
 
 // Sidecar builds cmd/sidecar as the file path, with the build tags of the test
@@ -17,6 +19,9 @@ func Sidecar(path string) error {
 	}
 	return nil
 }
+
+// HasKubernetes tells whether such a sidecar serves the Kubernetes API.
+func HasKubernetes() bool { return !slices.Contains(strings.Split(tags(), ","), "lite") }
 
 // tags are those that this program was built with.
 func tags() string {

@@ -137,6 +137,9 @@ func withoutEmpty(body []byte) []byte {
 
 func (d *Document) checkAnswer(operation *openapi3.Operation, x Exchange) error {
 	response := operation.Responses.Status(x.Status)
+	if response == nil && x.Status >= 400 {
+		response = operation.Responses.Default()
+	}
 	if response == nil {
 		return fmt.Errorf("the call has no such answer: %s", x.Answer)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pillion-dev/pillion/pkg/localapi"
 	"github.com/pillion-dev/pillion/pkg/localapi/apitest"
 	"github.com/pillion-dev/pillion/pkg/resource"
+	"github.com/pillion-dev/pillion/test/build"
 )
 
 const (
@@ -37,10 +38,16 @@ func TestSidecarsAnswerAsDocumented(t *testing.T) {
 	report(source, agent)
 	deleteBoth(source, agent)
 	mendQueue(source, agent)
+	if build.HasKubernetes() {
+		work(source, agent)
+	}
 	lookAround(source, agent)
 	source.want(200, "DELETE", "/v1/resources?cluster=cluster9&force=true", "")
 	source.want(200, "POST", "/v1/shutdown", "")
 	operations(source.doc, func(name string, _ *openapi3.PathItem, op *openapi3.Operation) {
+		if isKubernetes(op) && !build.HasKubernetes() {
+			return
+		}
 		for status := range op.Responses.Map() {
 			if status < "400" && !seenAnswers[op.OperationID+" "+status] {
 				t.Errorf("%s never answered %s", name, status)
@@ -221,7 +228,7 @@ func TestTheServerTakesTheExamplesOfRequests(t *testing.T) {
 		backend := apitest.New(role)
 		s := newServer(t, apitest.Serve(t, localapi.Options{Backend: backend}), map[string]bool{})
 		operations(s.doc, func(name string, path *openapi3.PathItem, op *openapi3.Operation) {
-			if op.RequestBody == nil {
+			if op.RequestBody == nil || isKubernetes(op) {
 				return
 			}
 			method, pattern, _ := strings.Cut(name, " ")
