@@ -20,11 +20,11 @@ func (w *world) arrive(t testing.TB, source, id, metadata string, deleting time.
 	key := resource.Key{DataType: manifestwork.Bundles, Source: source, Cluster: "cluster1", ID: id}
 	spec, meta := []byte(bundle), []byte(metadata)
 	err := w.store.Update(t.Context(), func(tx *store.Tx) error {
-		m := store.Meta{Key: key}
+		m := store.Meta{Key: key, BornTime: time.Now()}
 		if before := tx.Meta(key); before.Visible() {
 			m = *before
 		}
-		m.Version, m.ContentType, m.Deleting, m.BornTime = m.Version+1, resource.JSONContentType, deleting, time.Now()
+		m.Version, m.ContentType, m.Deleting = m.Version+1, resource.JSONContentType, deleting
 		tx.Put(m, store.Write{Visible: true, SpecChanged: true, Spec: &spec, Metadata: &meta})
 		return nil
 	})
