@@ -12,11 +12,11 @@ type ListOptions struct {
 	DataType resource.DataType
 	Cluster  string
 	Source   string
-	Match    func(*Meta) bool     // must be quick; nil = all
-	Matches  string               // names what Match does; "" = nothing
-	Order    func(a, b *Meta) int // total; nil = by data type, cluster, source and id
-	Limit    int                  // of records on the page; 0 = no limit
-	Continue string               // from the page before; what else selects may then be left out, and must not differ
+	Match    func(*Meta) bool // must be quick; nil = all
+	Matches  string           // names what Match does; "" = nothing
+	Sort     func([]*Meta)    // nil = by data type, cluster, source and id
+	Limit    int              // of records on the page; 0 = no limit
+	Continue string           // from the page before; what else selects may then be left out, and must not differ
 }
 
 // Page is a part of a list.

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,8 +48,10 @@ func TestTheObjectRevisionLeavesOutHowFarAResourceHasTravelled(t *testing.T) {
 func TestAListInAnOrderOfTheCallers(t *testing.T) {
 	s := open(t, t.TempDir())
 	fillTen(t, s)
-	backwards := func(a, b *store.Meta) int { return strings.Compare(b.Key.ID, a.Key.ID) }
-	o := store.ListOptions{Order: backwards, Limit: 4}
+	backwards := func(metas []*store.Meta) {
+		slices.SortFunc(metas, func(a, b *store.Meta) int { return strings.Compare(b.Key.ID, a.Key.ID) })
+	}
+	o := store.ListOptions{Sort: backwards, Limit: 4}
 	var got []string
 	for {
 		p := list(t, s, o)

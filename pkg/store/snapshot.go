@@ -12,8 +12,7 @@ import (
 type snapshot struct {
 	tx       *bbolt.Tx // for payloads that are in the file
 	revision resource.Revision
-	metas    []*Meta // in order
-	order    func(a, b *Meta) int
+	metas    []*Meta                   // in order
 	changes  map[resource.Key]payloads // of those metas, in the journal
 }
 
@@ -30,11 +29,11 @@ func (s *Store) takeSnapshot(o *ListOptions) (*snapshot, error) {
 			delete(snap.changes, m.Key)
 		}
 	}
-	snap.order = o.Order
-	if snap.order == nil {
-		snap.order = func(a, b *Meta) int { return compareKeys(a.Key, b.Key) }
+	if o.Sort != nil {
+		o.Sort(snap.metas)
+	} else {
+		slices.SortFunc(snap.metas, func(a, b *Meta) int { return compareKeys(a.Key, b.Key) })
 	}
-	slices.SortFunc(snap.metas, snap.order)
 	return snap, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -101,7 +102,9 @@ func (h *hub) load(ctx context.Context) error {
 func (h *hub) index(ctx context.Context) (*hub, error) {
 	fresh := h.empty()
 	o := store.ListOptions{Match: func(m *store.Meta) bool { return manifestwork.Is(m.Key.DataType) }, Limit: loadPage,
-		Order: func(a, b *store.Meta) int { return cmp.Compare(a.CreatedRevision, b.CreatedRevision) }}
+		Sort: func(metas []*store.Meta) {
+			slices.SortFunc(metas, func(a, b *store.Meta) int { return cmp.Compare(a.CreatedRevision, b.CreatedRevision) })
+		}}
 	for {
 		page, err := h.store.List(o)
 		if err != nil {
@@ -203,7 +206,7 @@ func (h *hub) change(e store.LogEntry) (c change, ok bool) {
 		return c, false // a newer one follows
 	}
 	before := h.keys[e.Key]
-	c = change{revision: e.Revision, kind: watch.Modified, size: sizeOf(e.Record)}
+	c = change{revision: e.Revision, kind: watch.Modified}
 	if before == nil {
 		c.kind = watch.Added
 	} else {
@@ -212,6 +215,7 @@ func (h *hub) change(e store.LogEntry) (c change, ok bool) {
 	now := h.put(e.Record)
 	c.place, c.labels = now.place, now.labels
 	c.object = share(h.codec.work(e.Record, now.name))
+	c.object.size = sizeOf(e.Record)
 	now.last = weak.Make(c.object)
 	return c, true
 }
@@ -226,14 +230,16 @@ func (h *hub) deleted(e store.LogEntry) (c change, ok bool) {
 	delete(h.keys, e.Key)
 	delete(h.places, known.place)
 	delete(h.inherited, e.Key)
-	work := h.codec.last(e, known.name)
+	gone := share(h.codec.last(e, known.name))
+	gone.size = changeOverhead
 	if last := known.last.Value(); last != nil {
-		work = last.ManifestWork.DeepCopy()
-		work.ResourceVersion = e.Revision.String()
-		h.codec.deletion(&work.ObjectMeta, e.Last.Deleting)
+		gone = share(last.ManifestWork.DeepCopy())
+		gone.size = last.size
+		gone.ResourceVersion = e.Revision.String()
+		h.codec.deletion(&gone.ObjectMeta, e.Last.Deleting)
 	}
-	return change{revision: e.Revision, kind: watch.Deleted, place: known.place, size: int64(len(known.labels)) + changeOverhead,
-		labels: known.labels, before: known.labels, was: known.revision, object: share(work)}, true
+	return change{revision: e.Revision, kind: watch.Deleted, place: known.place,
+		labels: known.labels, before: known.labels, was: known.revision, object: gone}, true
 }
 
 // put indexes a record.

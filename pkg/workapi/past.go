@@ -7,6 +7,10 @@ import (
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
+// pastBatch is how many changes a watcher reads from the history at a time: each
+// is a whole work, and many watchers may do so at once, after a restart.
+const pastBatch = 16
+
 // past reads changes that are not in the ring any more, from the history in the
 // store; none after cursor, because names are not known there. Nobody knows the
 // labels that works had before a change: one that is not selected now may have
@@ -16,7 +20,7 @@ func (w *follower) past(cursor resource.Revision) (changes []change, through res
 	if w.pastTo == 0 {
 		w.pastFrom = w.since
 	}
-	entries, through, err := s.store.ChangesOf(w.since, followBatch, func(key resource.Key, kind store.Kind, at resource.Revision) bool {
+	entries, through, err := s.store.ChangesOf(w.since, pastBatch, func(key resource.Key, kind store.Kind, at resource.Revision) bool {
 		return at <= cursor && isNews(s.store, key, kind, at)
 	})
 	for _, e := range entries {

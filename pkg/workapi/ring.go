@@ -21,7 +21,6 @@ type change struct {
 	was    resource.Revision // of that state
 	forgot bool              // nobody knows the labels of the state before
 	object *shared
-	size   int64 // about what it takes in memory
 }
 
 // The bounds of the changes that are kept in memory for watchers that lag. Who
@@ -48,7 +47,7 @@ func (r *ring) reset(floor resource.Revision) { *r = ring{floor: floor} }
 
 func (r *ring) add(c change) {
 	r.changes = append(r.changes, c)
-	r.bytes += c.size
+	r.bytes += c.object.size
 	if len(r.changes) > ringChanges || r.bytes > ringBytes {
 		r.shrink()
 	}
@@ -58,7 +57,7 @@ func (r *ring) add(c change) {
 func (r *ring) shrink() {
 	drop := 0
 	for len(r.changes)-drop > 1 && (len(r.changes)-drop > ringChanges*3/4 || r.bytes > ringBytes*3/4) {
-		r.bytes -= r.changes[drop].size
+		r.bytes -= r.changes[drop].object.size
 		r.floor = r.changes[drop].revision
 		drop++
 	}

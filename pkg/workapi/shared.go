@@ -13,6 +13,7 @@ import (
 // them. The work is never changed.
 type shared struct {
 	*workv1.ManifestWork
+	size int64 // about what it takes in memory, if it is kept
 
 	mu      sync.Mutex
 	encoded map[runtime.Identifier]*encoding

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -101,7 +102,7 @@ func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOption
 			return nil, err
 		}
 		o.Cluster = p.namespace
-		o.Match, o.Order, since = s.hub.selection(opts.Predicate)
+		o.Match, o.Sort, since = s.hub.selection(opts.Predicate)
 	}
 	found, err := s.store.List(o)
 	if err != nil {
@@ -110,9 +111,9 @@ func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOption
 	return &page{records: found.Records, since: since, next: encodeToken(since, found.Continue)}, nil
 }
 
-// selection is what a predicate selects of the works in the index, the order of
-// lists, by namespace and name, and up to where the index goes.
-func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store.Meta) bool, order func(a, b *store.Meta) int, at resource.Revision) {
+// selection is what a predicate selects of the works in the index, how they are
+// sorted in lists, and up to where the index goes.
+func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store.Meta) bool, sort func([]*store.Meta), at resource.Revision) {
 	places := make(map[resource.Key]place)
 	h.mu.RLock()
 	at = h.cursor
@@ -129,10 +130,23 @@ func (h *hub) selection(predicate storage.SelectionPredicate) (match func(*store
 		_, ok := places[m.Key]
 		return ok
 	}
-	order = func(a, b *store.Meta) int {
-		return places[a.Key].compare(places[b.Key])
+	return match, func(metas []*store.Meta) { sortByPlace(metas, places) }, at
+}
+
+// sortByPlace sorts by namespace and name. It looks each place up once.
+func sortByPlace(metas []*store.Meta, places map[resource.Key]place) {
+	type placed struct {
+		place
+		meta *store.Meta
 	}
-	return match, order, at
+	all := make([]placed, len(metas))
+	for i, m := range metas {
+		all[i] = placed{places[m.Key], m}
+	}
+	slices.SortFunc(all, func(a, b placed) int { return a.compare(b.place) })
+	for i, p := range all {
+		metas[i] = p.meta
+	}
 }
 
 func fieldsOf(p place) fields.Set {
