@@ -3,6 +3,7 @@ package sdk12
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -69,8 +70,28 @@ func (s many) isSmall(t *testing.T) {
 	t.Logf("%d MiB, and %d after %v", most, residentMiB(t, s.PID()), time.Since(began))
 }
 
-// measureEvents sends a change of each work to many watchers.
+// measureEvents sends a change of each work to many watchers: first as many
+// clients that patch one after the other, then as one call that applies all.
 func (s many) measureEvents(t *testing.T) {
+	s.watched(t, "patched", func() {
+		s.eachWork(t, func(name string) error {
+			_, err := s.Works("cluster-"+name[len(name)-2:]).Patch(context.Background(), name, "application/merge-patch+json", []byte(`{"metadata":{"labels":{"round":"1"}}}`), metav1.PatchOptions{})
+			return err
+		})
+	})
+	lines := s.everything(t)
+	s.watched(t, "applied", func() {
+		answer, err := s.Clients.WorkV1().RESTClient().Post().AbsPath("/v1/resources/apply").
+			SetHeader("Content-Type", "application/x-ndjson").Body(lines).DoRaw(context.Background())
+		if err != nil || !bytes.Contains(answer, fmt.Appendf(nil, `"applied":%d,`, manyWorks)) {
+			t.Fatalf("apply: %v, %.500s", err, answer)
+		}
+	})
+}
+
+// watched makes one change of every work and waits until all watchers were told.
+func (s many) watched(t *testing.T, what string, change func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	list, err := s.Works("").List(ctx, metav1.ListOptions{Limit: 1})
@@ -88,16 +109,48 @@ func (s many) measureEvents(t *testing.T) {
 		all.Go(func() { countLines(stream, manyWorks, &told) })
 	}
 	began := time.Now()
-	s.eachWork(t, func(name string) error {
-		_, err := s.Works("cluster-"+name[len(name)-2:]).Patch(ctx, name, "application/merge-patch+json", []byte(`{"metadata":{"labels":{"round":"1"}}}`), metav1.PatchOptions{})
-		return err
-	})
-	t.Logf("changed in %v", time.Since(began))
+	change()
+	changed := time.Since(began)
 	all.Wait()
-	t.Logf("%d events to %d watchers: %v, %d MiB", manyWorks, watchers, time.Since(began), residentMiB(t, s.PID()))
+	t.Logf("%d works %s in %v; %d watchers were told after %v, %d MiB", manyWorks, what, changed, watchers, time.Since(began), residentMiB(t, s.PID()))
 	if told.Load() < manyWorks*watchers {
 		t.Errorf("%d events were told, want %d", told.Load(), manyWorks*watchers)
 	}
+}
+
+// everything is the body of an apply that changes the spec of every work.
+func (s many) everything(t *testing.T) []byte {
+	t.Helper()
+	type declared struct {
+		DataType string          `json:"dataType"`
+		Cluster  string          `json:"cluster"`
+		ID       string          `json:"id"`
+		Spec     json.RawMessage `json:"spec"`
+		Metadata json.RawMessage `json:"metadata"`
+	}
+	var page struct {
+		Items    []declared `json:"items"`
+		Continue string     `json:"continue"`
+	}
+	var lines bytes.Buffer
+	for first := true; first || page.Continue != ""; first = false {
+		body, err := s.Clients.WorkV1().RESTClient().Get().AbsPath("/v1/resources").
+			Param("limit", "500").Param("continue", page.Continue).DoRaw(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		page.Items, page.Continue = nil, ""
+		if err := json.Unmarshal(body, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Items {
+			item.Spec = bytes.Replace(item.Spec, []byte("xxxx"), []byte("yyyy"), 1)
+			if err := json.NewEncoder(&lines).Encode(item); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return lines.Bytes()
 }
 
 func countLines(stream interface{ Read([]byte) (int, error) }, want int, told *atomic.Int64) {
