@@ -21,9 +21,9 @@ func newWorksAPI(a *App) worksAPI {
 	cfg := a.config.Load()
 	server := workapi.New(workapi.Options{
 		Role: cfg.Role, ID: cfg.ID, Version: version(), Store: a.store, Engine: a.proxy, Log: a.log,
-		MaxBytes: func() int64 { return a.config.Load().Work.MaxBytes },
-		Most:     func() int64 { return a.config.Load().Limits.MaxResourceBytes },
-		Began:    forgetStart,
+		MaxBytes:         func() int64 { return a.config.Load().Work.MaxBytes },
+		MaxResourceBytes: func() int64 { return a.config.Load().Limits.MaxResourceBytes },
+		Began:            forgetStart,
 	})
 	return worksAPI{server, func() bool { return a.config.Load().Work.Enabled }}
 }

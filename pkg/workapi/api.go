@@ -85,7 +85,7 @@ func chain(handler http.Handler, c *genericapiserver.Config) http.Handler {
 
 func (a *api) install(scheme *runtime.Scheme, r *rules, o *Options) error {
 	codecs := newCodecs(scheme)
-	backend := &workStorage{id: o.ID, codec: codec{o.Role}, store: o.Store, engine: o.Engine, hub: a.hub, most: o.Most}
+	backend := &workStorage{id: o.ID, codec: codec{o.Role}, store: o.Store, engine: o.Engine, hub: a.hub, maxBytes: o.MaxResourceBytes}
 	works, status, err := newWorkREST(scheme, codecs.LegacyCodec(groupVersion), newStrategy(scheme, r, o), backend, tables{a.hub, o.Engine})
 	if err != nil {
 		return fmt.Errorf("make the resource manifestworks: %w", err)

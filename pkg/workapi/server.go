@@ -26,15 +26,15 @@ type Engine interface {
 
 // Options is what a Server is made of.
 type Options struct {
-	Role     resource.Role
-	ID       string // of the source
-	Version  string // of the sidecar, for the OpenAPI documents
-	Store    *store.Store
-	Engine   Engine
-	MaxBytes func() int64 // work.maxBytes; nil = manifestwork.DefaultMaxBytes
-	Most     func() int64 // limits.maxResourceBytes; 0 or nil = no limit of ours
-	Began    func()       // called once, when the API is there; nil = nothing
-	Log      *slog.Logger // nil = discard
+	Role             resource.Role
+	ID               string // of the source
+	Version          string // of the sidecar, for the OpenAPI documents
+	Store            *store.Store
+	Engine           Engine
+	MaxBytes         func() int64 // work.maxBytes; nil = manifestwork.DefaultMaxBytes
+	MaxResourceBytes func() int64 // limits.maxResourceBytes; 0 or nil = no limit of ours
+	Began            func()       // called once, when the API is there; nil = nothing
+	Log              *slog.Logger // nil = discard
 }
 
 // Server is the Kubernetes API for works as an http.Handler. It costs nothing
@@ -60,8 +60,8 @@ func New(o Options) *Server {
 	if o.MaxBytes == nil {
 		o.MaxBytes = func() int64 { return manifestwork.DefaultMaxBytes }
 	}
-	if o.Most == nil {
-		o.Most = func() int64 { return 0 }
+	if o.MaxResourceBytes == nil {
+		o.MaxResourceBytes = func() int64 { return 0 }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -27,7 +27,7 @@ type workStorage struct {
 	store     *store.Store
 	engine    Engine
 	hub       *hub
-	most      func() int64 // limits.maxResourceBytes
+	maxBytes  func() int64 // limits.maxResourceBytes
 	versioner storage.APIObjectVersioner
 }
 

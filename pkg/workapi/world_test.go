@@ -46,7 +46,7 @@ func newWorld(t testing.TB, role resource.Role, dir string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := workapi.New(workapi.Options{Role: role, ID: "hub1", Store: s, Engine: engine, Most: func() int64 { return mostBytes }})
+	api := workapi.New(workapi.Options{Role: role, ID: "hub1", Store: s, Engine: engine, MaxResourceBytes: func() int64 { return mostBytes }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- api.Run(ctx) }()

@@ -85,22 +85,4 @@ func TestKubeAgentResync(t *testing.T) {
 
 // TestKubeAgentEqualIsSilent: the agent knows the hash that this version makes of
 // a status.
-func TestKubeAgentEqualIsSilent(t *testing.T) {
-	works.Tell(t, func(t *testing.T, link fleet.Link, observer *harness.Observer) {
-		source, agent := startWorkSource(t, link), works.StartSidecar(t, link, "agent")
-		source.Create(t, works.New(works.Name, "v1", 1))
-		agent.Await(t, link.Cluster, works.Name, "the agent has the work", works.HasManifest("v1", 1))
-		agent.Patch(t, link.Cluster, works.Name, works.StatusPatch("first"), "status")
-		source.Await(t, works.Name, "the status", works.HasStatus("first"))
-
-		mark := observer.Seen()
-		source.Gate.Hold()
-		source.Gate.Open(t)
-		observer.Await(t, mark, "the source's request", harness.From(link.Source, "status.resync_request"))
-		agent.Patch(t, link.Cluster, works.Name, works.StatusPatch("second"), "status")
-		source.Await(t, works.Name, "the second status", works.HasStatus("second"))
-		if answers := observer.Since(mark, harness.From(link.Agent, "status.resync_response")); len(answers) > 0 {
-			t.Errorf("%d answers, such as %s", len(answers), answers[0].Payload)
-		}
-	})
-}
+func TestKubeAgentEqualIsSilent(t *testing.T) { works.EqualIsSilent(t, startWorkSource) }

@@ -69,26 +69,8 @@ func TestKubeAgentFromSDKSource(t *testing.T) {
 }
 
 // TestKubeStatusHash: the hash that the sidecar gives with a status is the one
-// that the SDK's source has for it, so that a resync of equal sides is silent.
-func TestKubeStatusHash(t *testing.T) {
-	works.Tell(t, func(t *testing.T, link fleet.Link, observer *harness.Observer) {
-		source, agent := startWorkSource(t, link), works.StartSidecar(t, link, "agent")
-		source.Create(t, works.New(works.Name, "v1", 1))
-		agent.Await(t, link.Cluster, works.Name, "the agent has the work", works.HasManifest("v1", 1))
-		agent.Patch(t, link.Cluster, works.Name, works.StatusPatch("first"), "status")
-		source.Await(t, works.Name, "the status", works.HasStatus("first"))
-
-		mark := observer.Seen()
-		source.Gate.Hold()
-		source.Gate.Open(t)
-		observer.Await(t, mark, "the source's request", harness.From(link.Source, "status.resync_request"))
-		agent.Patch(t, link.Cluster, works.Name, works.StatusPatch("second"), "status")
-		source.Await(t, works.Name, "the second status", works.HasStatus("second"))
-		if answers := observer.Since(mark, harness.From(link.Agent, "status.resync_response")); len(answers) > 0 {
-			t.Errorf("%d answers, such as %s", len(answers), answers[0].Payload)
-		}
-	})
-}
+// that the SDK's source has for it.
+func TestKubeStatusHash(t *testing.T) { works.EqualIsSilent(t, startWorkSource) }
 
 // seen is what an informer has told a controller.
 type seen struct {
