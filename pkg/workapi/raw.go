@@ -129,7 +129,7 @@ func skipSpace(b []byte, at int) int {
 	return at
 }
 
-// skipValue is where the value that begins at at ends.
+// skipValue is where the value that begins at at ends, at most len(b).
 func skipValue(b []byte, at int) int {
 	depth := 0
 	for ; at < len(b); at++ {
@@ -154,7 +154,7 @@ func skipValue(b []byte, at int) int {
 			}
 		}
 	}
-	return at
+	return min(at, len(b))
 }
 
 // skipText is where the closing quote of a text is that begins at at.
@@ -164,5 +164,5 @@ func skipText(b []byte, at int) int {
 			at++
 		}
 	}
-	return at
+	return min(at, len(b)) // a backslash may be the last there is
 }

@@ -43,7 +43,7 @@ func TestSplit(t *testing.T) {
 		}
 		checkSplit(t, object)
 	}
-	for _, object := range []string{``, `[]`, `7`, `{"a":null}`, `{"a"`, `{"a":`, `{"a":1`, `{1:2}`, `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1}`} {
+	for _, object := range []string{``, `[]`, `7`, `{"a":null}`, `{"a"`, `{"a":`, `{"a":1`, `{1:2}`, `{"a":"\`, `{"a":["\`, `{"a\`, `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1}`} {
 		if _, _, ok := workapi.Split([]byte(object)); ok {
 			t.Errorf("%s was taken apart", object)
 		}
