@@ -36,7 +36,8 @@ func plainlyDiffer(a, b []byte) bool {
 	case inString:
 		return !escaping(a[start:at]) && plainCharacter(a[at]) && plainCharacter(b[at])
 	default:
-		return isWhole(number(a[start:])) && isWhole(number(b[start:]))
+		x, y := number(a[start:]), number(b[start:])
+		return isWhole(x) && isWhole(y) && !bytes.Equal(x, y) // equal: what differs is the space behind
 	}
 }
 
