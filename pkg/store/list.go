@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -41,6 +42,32 @@ func (s *Store) List(o ListOptions) (p *Page, err error) {
 	}
 	s.touched(len(p.Records))
 	return p, nil
+}
+
+// Scan is List without a limit, given in parts of so many records as they are
+// read: yield is called with each, until it is false. Meanwhile the file cannot
+// grow, so yield must not wait for anybody outside.
+func (s *Store) Scan(o ListOptions, records int, yield func([]*Record) bool) error {
+	snap, err := s.takeSnapshot(&o)
+	if err != nil {
+		return err
+	}
+	read := 0
+	defer func() {
+		snap.close() // before touched, as in Get
+		s.touched(read)
+	}()
+	for part := range slices.Chunk(snap.metas, records) {
+		found, err := snap.read(part)
+		if err != nil {
+			return err
+		}
+		read += len(found)
+		if !yield(found) {
+			break
+		}
+	}
+	return nil
 }
 
 // firstPage keeps its snapshot if there is more than the page.

@@ -257,3 +257,44 @@ func TestWritersDoNotWaitForOpenLists(t *testing.T) {
 	within(t, written, "the file to grow")
 	list(t, s, store.ListOptions{Continue: token})
 }
+
+func TestAScanIsTheListInParts(t *testing.T) {
+	s := open(t, t.TempDir())
+	fillTen(t, s)
+	var sizes []int
+	var got []string
+	o := store.ListOptions{Match: func(m *store.Meta) bool { return m.Key.ID != "r-3" }}
+	err := s.Scan(o, 4, func(part []*store.Record) bool {
+		sizes = append(sizes, len(part))
+		for _, r := range part {
+			got = append(got, r.Key.ID+"="+string(r.Spec))
+		}
+		put(t, s, key("r-9"), 20, "later") // not in the snapshot
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for i := range 10 {
+		if i != 3 {
+			want = append(want, fmt.Sprintf("r-%d=spec %d", i, i))
+		}
+	}
+	if !slices.Equal(got, want) || !slices.Equal(sizes, []int{4, 4, 1}) {
+		t.Errorf("%q in %d", got, sizes)
+	}
+}
+
+func TestAScanEndsWhenNobodyWantsMore(t *testing.T) {
+	s := open(t, t.TempDir())
+	fillTen(t, s)
+	parts := 0
+	err := s.Scan(store.ListOptions{}, 2, func([]*store.Record) bool { parts++; return parts < 2 })
+	if err != nil || parts != 2 {
+		t.Errorf("%d parts, %v", parts, err)
+	}
+	closeStore(t, s) // it would wait for a transaction
+	err = s.Scan(store.ListOptions{}, 2, func([]*store.Record) bool { t.Error("a part"); return false })
+	wantCode(t, err, resource.Unavailable)
+}

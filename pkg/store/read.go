@@ -101,22 +101,39 @@ func (s *Store) Get(key resource.Key) (*Record, error) {
 // others, copied out of the file.
 func readRecord(tx *bbolt.Tx, m *Meta, changes payloads) (r *Record, err error) {
 	err = guard(func() error {
-		r = &Record{Meta: m}
-		name := encodeKey(m.Key)
-		for kind, field := range r.fields() {
-			if change := changes[kind]; change != nil {
-				*field = *change
-			} else {
-				*field = bytes.Clone(tx.Bucket(payloadBuckets[kind]).Get(name))
-			}
-			if len(*field) == 0 {
-				*field = nil
-			}
-		}
+		all := bucketsOf(tx)
+		r = all.record(m, changes)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", m.Key, err)
 	}
 	return r, nil
+}
+
+// buckets are those of the payloads, found once for many records. Using them is
+// to be guarded.
+type buckets [payloadKinds]*bbolt.Bucket
+
+func bucketsOf(tx *bbolt.Tx) (b buckets) {
+	for kind, name := range payloadBuckets {
+		b[kind] = tx.Bucket(name)
+	}
+	return b
+}
+
+func (b *buckets) record(m *Meta, changes payloads) *Record {
+	r := &Record{Meta: m}
+	name := encodeKey(m.Key)
+	for kind, field := range r.fields() {
+		if change := changes[kind]; change != nil {
+			*field = *change
+		} else {
+			*field = bytes.Clone(b[kind].Get(name))
+		}
+		if len(*field) == 0 {
+			*field = nil
+		}
+	}
+	return r
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -64,18 +65,29 @@ func (s *Store) collect(o *ListOptions) (metas []*Meta, snap *snapshot, err erro
 // page reads the page that begins at from (nil = the first), and tells where the
 // next begins; nil if there is none.
 func (p *snapshot) page(from []byte, limit int) (*Page, []byte, error) {
-	page := &Page{Records: []*Record{}, Revision: p.revision}
-	for _, m := range p.metas[p.find(from):] {
-		if limit > 0 && len(page.Records) == limit {
-			return page, encodeKey(m.Key), nil
-		}
-		r, err := readRecord(p.tx, m, p.changes[m.Key])
-		if err != nil {
-			return nil, nil, err
-		}
-		page.Records = append(page.Records, r)
+	metas := p.metas[p.find(from):]
+	var next []byte
+	if limit > 0 && len(metas) > limit {
+		next = encodeKey(metas[limit].Key)
+		metas = metas[:limit]
 	}
-	return page, nil, nil
+	records, err := p.read(metas)
+	return &Page{Records: records, Revision: p.revision}, next, err
+}
+
+func (p *snapshot) read(metas []*Meta) (records []*Record, err error) {
+	records = make([]*Record, 0, len(metas))
+	err = guard(func() error {
+		all := bucketsOf(p.tx)
+		for _, m := range metas {
+			records = append(records, all.record(m, p.changes[m.Key]))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read resource %d of %d: %w", len(records)+1, len(metas), err)
+	}
+	return records, nil
 }
 
 // find is where the page begins whose first key is from: nil is the first. The

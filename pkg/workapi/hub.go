@@ -42,7 +42,7 @@ type entry struct {
 	revision resource.Revision // of the object that labels are of
 	created  resource.Revision // of its life
 	last     weak.Pointer[shared]
-	whole    atomic.Uint64 // object revision whose payloads could be read; 0 = it is not known
+	readable atomic.Uint64 // object revision whose status could be read; 0 = it is not known
 }
 
 // hub follows the changes of the store, once for all watchers. It keeps an index
@@ -214,7 +214,11 @@ func (h *hub) change(e store.LogEntry) (c change, ok bool) {
 	}
 	now := h.put(e.Record)
 	c.place, c.labels = now.place, now.labels
-	c.object = share(h.codec.work(e.Record, now.name))
+	work, whole := h.codec.read(e.Record, now.name)
+	if whole {
+		now.readable.Store(uint64(e.Revision))
+	}
+	c.object = share(work)
 	c.object.size = sizeOf(e.Record)
 	now.last = weak.Make(c.object)
 	return c, true

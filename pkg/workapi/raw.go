@@ -1,7 +1,10 @@
 package workapi
 
 import (
+	"bytes"
 	"encoding/json"
+
+	workv1 "open-cluster-management.io/api/work/v1"
 
 	"github.com/pillion-dev/pillion/pkg/manifestwork"
 	"github.com/pillion-dev/pillion/pkg/store"
@@ -25,15 +28,11 @@ func appendRaw(b []byte, c codec, rec *store.Record, name string) ([]byte, bool)
 	if rec.HasStatus && !ok {
 		return b, false
 	}
-	metadata := c.metadata(rec, name)
-	encoded, err := json.Marshal(&metadata)
-	if err != nil {
-		return b, false
-	}
 	start := len(b)
 	b = append(b, `{"kind":"ManifestWork","apiVersion":"work.open-cluster-management.io/v1","metadata":`...)
-	b = append(b, encoded...)
-	b, ok = appendSpec(append(b, `,"spec":{`...), specFields)
+	if b, ok = c.appendMetadata(b, rec, name); ok {
+		b, ok = appendSpec(append(b, `,"spec":{`...), specFields)
+	}
 	if ok {
 		b, ok = appendStatus(append(b, `,"status":{`...), statusFields)
 	}
@@ -53,13 +52,21 @@ func appendSpec(b []byte, fields []member) ([]byte, bool) {
 	}
 	b = append(b, '}')
 	for _, f := range fields {
+		usual := false
 		switch string(f.name) {
-		case `"manifests"`:
-		case `"deleteOption"`, `"manifestConfigs"`:
-			b = appendField(b, f.name, f.value)
+		case `"manifests"`: // each of any form
+			usual = f.value[0] == '['
+		case `"deleteOption"`:
+			usual = is[workv1.DeleteOption](f.value)
+			b = appendMember(b, "deleteOption", f.value)
+		case `"manifestConfigs"`:
+			usual = is[[]workv1.ManifestConfigOption](f.value)
+			b = appendMember(b, "manifestConfigs", f.value)
 		case `"executer"`:
-			b = appendField(b, []byte(`"executor"`), f.value)
-		default:
+			usual = is[workv1.ManifestWorkExecutor](f.value)
+			b = appendMember(b, "executor", f.value)
+		}
+		if !usual {
 			return b, false
 		}
 	}
@@ -88,15 +95,19 @@ func appendStatus(b []byte, fields []member) ([]byte, bool) {
 	return append(b, "}}"...), true
 }
 
-func appendField(b, name, value []byte) []byte {
-	b = append(append(b, ','), name...)
-	return append(append(b, ':'), value...)
+// is tells whether a value is one of T for all who read it.
+func is[T any](value []byte) bool { return json.Unmarshal(value, new(T)) == nil }
+
+// appendMember writes a member after others.
+func appendMember(b []byte, name string, value []byte) []byte {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return append(b, value...)
 }
 
 // split takes a JSON object apart, one level deep, without a copy. It is for
 // JSON that is known to be valid; of anything else it is false, or something
 // that is no better. More members than fields has room for are false too, and
-// so are values that are null.
+// so are values that are null and names that come twice.
 func split(fields []member, object []byte) ([]member, bool) {
 	at := skipSpace(object, 0)
 	if at >= len(object) || object[at] != '{' {
@@ -111,7 +122,7 @@ func split(fields []member, object []byte) ([]member, bool) {
 		}
 		from := skipSpace(object, colon+1)
 		to := skipValue(object, from)
-		if to <= from || object[from] == 'n' {
+		if to <= from || object[from] == 'n' || named(fields, object[at:end]) {
 			return nil, false
 		}
 		fields = append(fields, member{object[at:end], object[from:to]})
@@ -120,6 +131,15 @@ func split(fields []member, object []byte) ([]member, bool) {
 		}
 	}
 	return fields, at < len(object) && object[at] == '}'
+}
+
+func named(fields []member, name []byte) bool {
+	for _, f := range fields {
+		if bytes.Equal(f.name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func skipSpace(b []byte, at int) int {

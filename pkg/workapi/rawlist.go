@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"strings"
-	"sync"
 
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	"k8s.io/apimachinery/pkg/fields"
@@ -68,11 +66,11 @@ func (r workREST) List(ctx context.Context, options *metainternalversion.ListOpt
 	})
 }
 
-// rawList is a list whose items are still records.
+// rawList is a list whose items are still records, and may still be on their way.
 type rawList struct {
 	workv1.ManifestWorkList
 	storage *workStorage
-	records []*store.Record
+	parts   *parts
 }
 
 var _ apiruntime.CacheableObject = (*rawList)(nil)
@@ -81,82 +79,83 @@ func (s *workStorage) rawList(ctx context.Context, p place, opts storage.ListOpt
 	if err := s.checkVersion(opts); err != nil {
 		return nil, err
 	}
-	page, err := s.page(ctx, p, opts)
+	list := &rawList{storage: s}
+	if opts.Predicate.Limit > 0 || opts.Predicate.Continue != "" {
+		page, err := s.page(ctx, p, opts)
+		if err != nil {
+			return nil, toAPI(err, "")
+		}
+		list.parts, list.ListMeta = onePart(page.records), page.meta()
+		return list, nil
+	}
+	o, since, err := s.first(ctx, p, opts.Predicate)
 	if err != nil {
 		return nil, toAPI(err, "")
 	}
-	list := &rawList{storage: s, records: page.records}
-	list.ListMeta = page.meta()
+	list.parts, list.ResourceVersion = scan(ctx, s.store, o), since.String()
 	return list, nil
 }
 
-// GetObject is the list with its items as Go types.
+// GetObject is the list with its items as Go types. It has no other way to tell
+// that they could not be read than to break the answer off.
 func (l *rawList) GetObject() apiruntime.Object {
+	if l.parts != nil {
+		var records []*store.Record
+		for part := range l.parts.found {
+			records = append(records, part...)
+		}
+		if err := l.parts.err; err != nil {
+			panic(fmt.Errorf("list works: %w", err))
+		}
+		l.Items, l.parts = l.storage.decodeAll(records), nil
+	}
 	list := l.ManifestWorkList
-	list.Items = l.storage.decodeAll(l.records)
 	return &list
 }
 
 // DeepCopyObject is a list of its own.
-func (l *rawList) DeepCopyObject() apiruntime.Object { return l.GetObject() }
-
-// rawChunk is how many works one processor puts together at a time.
-const rawChunk = 128
+func (l *rawList) DeepCopyObject() apiruntime.Object { return l.GetObject().DeepCopyObject() }
 
 // CacheEncode writes the list as JSON; nothing is cached.
 func (l *rawList) CacheEncode(id apiruntime.Identifier, encode func(apiruntime.Object, io.Writer) error, w io.Writer) error {
-	if !strings.Contains(string(id), `\"name\":\"json\"`) {
+	if l.parts == nil || !strings.Contains(string(id), `\"name\":\"json\"`) {
 		return encode(l.GetObject(), w)
 	}
 	head, err := json.Marshal(&l.ListMeta)
 	if err != nil {
 		return fmt.Errorf("encode a list: %w", err)
 	}
-	if _, err := fmt.Fprintf(w, `{"kind":"ManifestWorkList","apiVersion":%q,"metadata":%s,"items":[`, groupVersion.String(), head); err != nil {
-		return err
-	}
-	if err := l.writeItems(w); err != nil {
-		return err
-	}
-	_, err = io.WriteString(w, "]}\n")
-	return err
-}
-
-// writeItems puts chunks together side by side and writes them in order.
-func (l *rawList) writeItems(w io.Writer) error {
-	workers := runtime.GOMAXPROCS(0)
-	buffers := make([][]byte, workers)
-	for at := 0; at < len(l.records); at += workers * rawChunk {
-		var all sync.WaitGroup
-		for i := range workers {
-			from, to := min(at+i*rawChunk, len(l.records)), min(at+(i+1)*rawChunk, len(l.records))
-			all.Go(func() { buffers[i] = l.appendItems(buffers[i][:0], from, to) })
-		}
-		all.Wait()
-		for _, buffer := range buffers {
-			if _, err := w.Write(buffer); err != nil {
-				return err
+	b := fmt.Appendf(nil, `{"kind":"ManifestWorkList","apiVersion":%q,"metadata":%s,"items":[`, groupVersion.String(), head)
+	items, sent := 0, false
+	for part := range l.parts.found {
+		for _, rec := range part {
+			if items++; items > 1 {
+				b = append(b, ',')
 			}
+			b = l.storage.appendWork(b, rec)
 		}
-	}
-	return nil
-}
-
-func (l *rawList) appendItems(b []byte, from, to int) []byte {
-	for i := from; i < to; i++ {
-		if i > 0 {
-			b = append(b, ',')
+		if _, err := w.Write(b); err != nil {
+			return err
 		}
-		b = l.storage.appendWork(b, l.records[i])
+		b, sent = b[:0], true
 	}
-	return b
+	switch {
+	case l.parts.err == nil:
+		_, err := w.Write(append(b, "]}\n"...))
+		return err
+	case !sent:
+		return toAPI(l.parts.err, "")
+	}
+	l.storage.hub.log.Error("a list of works was broken off", "error", l.parts.err)
+	panic(http.ErrAbortHandler) // half of it is with the client, as a success
 }
 
 // appendWork is a work as JSON. What is not of the usual form goes through the
 // Go types, which leave out what no client could read.
 func (s *workStorage) appendWork(b []byte, rec *store.Record) []byte {
+	e := s.hub.entry(rec.Key)
 	name := s.hub.name(rec)
-	if s.isWhole(rec, name) {
+	if s.readable(rec, e) {
 		if raw, ok := appendRaw(b, s.codec, rec, name); ok {
 			return raw
 		}
@@ -168,16 +167,17 @@ func (s *workStorage) appendWork(b []byte, rec *store.Record) []byte {
 	return append(b, work...)
 }
 
-// isWhole tells whether the payloads of a record are those of a work. Reading
-// them to find out is remembered until they change.
-func (s *workStorage) isWhole(rec *store.Record, name string) bool {
-	e := s.hub.entry(rec.Key)
-	if e != nil && e.whole.Load() == uint64(rec.ObjectRevision) {
+// readable tells whether the status of a record is one. Reading it to find out is
+// remembered until it changes.
+func (s *workStorage) readable(rec *store.Record, e *entry) bool {
+	if !rec.HasStatus || e != nil && e.readable.Load() == uint64(rec.ObjectRevision) {
 		return true
 	}
-	_, whole := s.codec.read(rec, name)
-	if whole && e != nil {
-		e.whole.Store(uint64(rec.ObjectRevision))
+	if _, err := decodeStatus(rec.Key.DataType, rec.Status); err != nil {
+		return false
 	}
-	return whole
+	if e != nil {
+		e.readable.Store(uint64(rec.ObjectRevision))
+	}
+	return true
 }

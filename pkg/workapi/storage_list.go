@@ -86,29 +86,38 @@ func (p *page) meta() metav1.ListMeta {
 // ofWorks keeps tokens of other lists of the store out.
 const ofWorks = "manifestworks"
 
-// page reads one. What is listed was selected by the index, and is as the store
-// has it some changes later: so the version of the list is that of the index,
-// and a watch from there tells what the list has left out, and some of it again.
-func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOptions) (*page, error) {
-	o := store.ListOptions{Limit: int(opts.Predicate.Limit), Matches: ofWorks}
+// page reads one.
+func (s *workStorage) page(ctx context.Context, p place, opts storage.ListOptions) (_ *page, err error) {
+	var o store.ListOptions
 	var since resource.Revision
-	if opts.Predicate.Continue != "" {
-		var err error
-		if since, o.Continue, err = decodeToken(opts.Predicate.Continue); err != nil {
-			return nil, err
-		}
+	if opts.Predicate.Continue == "" {
+		o, since, err = s.first(ctx, p, opts.Predicate)
 	} else {
-		if err := s.hub.reach(ctx); err != nil {
-			return nil, err
-		}
-		o.Cluster = p.namespace
-		o.Match, o.Sort, since = s.hub.selection(opts.Predicate)
+		o.Matches = ofWorks
+		since, o.Continue, err = decodeToken(opts.Predicate.Continue)
 	}
+	if err != nil {
+		return nil, err
+	}
+	o.Limit = int(opts.Predicate.Limit)
 	found, err := s.store.List(o)
 	if err != nil {
 		return nil, err
 	}
 	return &page{records: found.Records, since: since, next: encodeToken(since, found.Continue)}, nil
+}
+
+// first is what a new list is of. That is selected by the index, and is as the
+// store has it some changes later: so the version of the list is that of the
+// index, and a watch from there tells what the list has left out, and some of it
+// again.
+func (s *workStorage) first(ctx context.Context, p place, predicate storage.SelectionPredicate) (o store.ListOptions, since resource.Revision, err error) {
+	if err := s.hub.reach(ctx); err != nil {
+		return o, 0, err
+	}
+	o.Matches, o.Cluster = ofWorks, p.namespace
+	o.Match, o.Sort, since = s.hub.selection(predicate)
+	return o, since, nil
 }
 
 // selection is what a predicate selects of the works in the index, how they are
