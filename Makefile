@@ -7,7 +7,7 @@ RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.release=$(RELEASE) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
-MODULES := test/interop/harness test/interop/devices test/interop/works test/interop/sdk12 test/interop/sdk015 bench
+MODULES := test/kubectl test/interop/harness test/interop/devices test/interop/works test/interop/sdk12 test/interop/sdk015 bench
 
 .DEFAULT_GOAL := help
 

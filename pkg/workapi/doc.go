@@ -13,7 +13,7 @@
 //	hub.go names.go ring.go     one reader of the store's changes for all watchers
 //	follow.go past.go pace.go   a watcher
 //	codec.go payload.go         record ⇄ ManifestWork
-//	raw.go rawlist.go shared.go what is written without taking it apart, or once for many
+//	raw*.go parts.go shared.go  what is written without taking it apart, or once for many
 //
 // The store is the truth. Reads come from it, writes go through the engine, and
 // what is kept here is an index of names and labels and the last changes. So

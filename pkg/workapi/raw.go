@@ -7,6 +7,7 @@ import (
 	workv1 "open-cluster-management.io/api/work/v1"
 
 	"github.com/pillion-dev/pillion/pkg/manifestwork"
+	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
 )
 
@@ -16,12 +17,12 @@ type member struct{ name, value []byte }
 // appendRaw puts a bundle together from the payloads as they are. It is false,
 // and b unchanged, if they have members that a work has no place for.
 func appendRaw(b []byte, c codec, rec *store.Record, name string) ([]byte, bool) {
-	if rec.Key.DataType != manifestwork.Bundles {
-		return b, false
+	if rec.Key.DataType != manifestwork.Bundles || rec.ContentType != resource.JSONContentType {
+		return b, false // of another media type nobody has seen whether it is JSON
 	}
 	var spec, status [8]member
 	specFields, ok := split(spec[:0], rec.Spec)
-	if rec.ContentType == "" || !ok {
+	if !ok {
 		return b, false
 	}
 	statusFields, ok := split(status[:0], rec.Status)

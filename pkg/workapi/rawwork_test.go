@@ -28,6 +28,7 @@ const (
 // rawCase is a record as it may be in the store.
 type rawCase struct {
 	agent, born, finalizer, confirmed bool
+	text                              bool // its spec is no JSON by its media type
 	sequence                          int64
 	metadata, spec, status, managed   string
 }
@@ -38,6 +39,9 @@ func (c *rawCase) record() (rec *store.Record, ok bool) {
 	rec = &store.Record{Meta: &store.Meta{Key: resource.Key{DataType: manifestwork.Bundles, Source: "hub1", Cluster: "cluster1", ID: "id1"},
 		Version: 3, ObjectRevision: 7, ContentType: resource.JSONContentType, SequenceID: c.sequence, HasStatus: c.status != ""}}
 	rec.Metadata, rec.Spec, rec.Status = []byte(c.metadata), []byte(c.spec), []byte(c.status)
+	if c.text {
+		rec.ContentType = "text/plain"
+	}
 	if c.born {
 		rec.BornTime = at
 	}
@@ -57,7 +61,7 @@ func (c *rawCase) record() (rec *store.Record, ok bool) {
 	}
 	var err error
 	rec.Local, err = local.Encode()
-	ok = err == nil && json.Valid(rec.Spec) && (c.metadata == "" || json.Valid(rec.Metadata)) && (c.status == "" || json.Valid(rec.Status))
+	ok = err == nil && (c.text || json.Valid(rec.Spec)) && (c.metadata == "" || json.Valid(rec.Metadata)) && (c.status == "" || json.Valid(rec.Status))
 	return rec, ok
 }
 
@@ -124,6 +128,7 @@ func TestOddWorksGoTheLongWay(t *testing.T) {
 		"manifests as text":  {metadata: usualMetadata, spec: `{"manifests":"none"}`},
 		"option as number":   {metadata: usualMetadata, spec: `{"manifests":[],"deleteOption":7}`},
 		"unknown in spec":    {metadata: usualMetadata, spec: `{"manifests":[],"executor":{}}`},
+		"spec of no JSON":    {text: true, metadata: usualMetadata, spec: `{"manifests":[}]}`},
 		"status as text":     {metadata: usualMetadata, spec: usualSpec, status: `{"conditions":"none"}`},
 	} {
 		if _, ok := c.record(); !ok {
@@ -140,7 +145,7 @@ func FuzzRaw(f *testing.F) {
 	f.Add(byte(1), int64(5), usualMetadata, usualSpec, usualStatus, usualManaged)
 	f.Add(byte(14), int64(5), `{"name":"w1"}`, `{"manifests":[]}`, `{"conditions":[]}`, "")
 	f.Fuzz(func(t *testing.T, flags byte, sequence int64, metadata, spec, status, managed string) {
-		c := rawCase{agent: flags&1 != 0, born: flags&2 != 0, finalizer: flags&4 != 0, confirmed: flags&8 != 0,
+		c := rawCase{agent: flags&1 != 0, born: flags&2 != 0, finalizer: flags&4 != 0, confirmed: flags&8 != 0, text: flags&16 != 0,
 			sequence: sequence, metadata: metadata, spec: spec, status: status, managed: managed}
 		c.check(t)
 	})

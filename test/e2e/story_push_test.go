@@ -37,7 +37,11 @@ func TestPushAppComesLate(t *testing.T) {
 		for range 20 {
 			w.hub.put(t.Context(), w.hub.newID())
 		}
-		time.Sleep(time.Second) // the sidecar has tried, more than once
+		eventually(t, patience, "the sidecar to miss the app", func() error {
+			h := w.agent.status(t).Handlers
+			return expect(len(h) == 1 && !h[0].Up && h[0].LastError != "", "handlers %+v", h)
+		})
+		time.Sleep(time.Second) // long enough for keys to be given up
 		w.wantNoneDead()
 	}
 	put()
@@ -51,9 +55,6 @@ func TestPushAppComesLate(t *testing.T) {
 	w.settle()
 	app.stop()
 	put()
-	if status := w.agent.status(t); len(status.Handlers) != 1 || status.Handlers[0].Up || status.Handlers[0].LastError == "" {
-		t.Errorf("handlers %+v", status.Handlers)
-	}
 	app.start()
 	w.settle()
 	w.wantNoneDead()
