@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +53,24 @@ func TestTheEndGivesUpAfterTheGraceTime(t *testing.T) {
 		}
 		if n := s.Pending(); n != 2 {
 			t.Errorf("%d are pending, want 2", n)
+		}
+	})
+}
+
+// What the rate of publishing holds up stays pending, and does not hold up the end.
+func TestTheEndDoesNotWaitForTheRate(t *testing.T) {
+	story(t, resource.Source, func(t *testing.T, s *sidecar) {
+		live := settings()
+		live.Limits.PublishQPS, live.Limits.PublishBurst = 1, 1
+		s.Reconfigure(live, s.wire, false)
+		for i := range 100 {
+			s.put(fmt.Sprint(i), `{}`)
+		}
+		if took, grace := s.ends(t), live.ShutdownGrace; took < grace || took > grace+time.Second {
+			t.Errorf("the end took %s, the grace time is %s", took, grace)
+		}
+		if n := s.Pending(); n == 0 || n > 100-int(settings().ShutdownGrace/time.Second)+1 {
+			t.Errorf("%d are pending", n)
 		}
 	})
 }

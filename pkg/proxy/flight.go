@@ -7,11 +7,12 @@ import (
 	"github.com/pillion-dev/pillion/pkg/resource"
 )
 
-// next waits for the next parcel while fewer than window are flying.
+// next waits for the next parcel while fewer than window are flying, or for the
+// end of ctx, after which there is none.
 func (o *outbox) next(ctx context.Context, window int) (shipment, bool) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		s, wait, ok := o.take(window)
 		if ok {
 			return s, true
@@ -19,11 +20,11 @@ func (o *outbox) next(ctx context.Context, window int) (shipment, bool) {
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-			return shipment{}, false
 		case <-o.wake:
 		case <-timer.C:
 		}
 	}
+	return shipment{}, false
 }
 
 func (o *outbox) take(window int) (s shipment, wait time.Duration, ok bool) {

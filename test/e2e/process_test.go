@@ -97,14 +97,26 @@ func (p *process) exits(t testing.TB, patience time.Duration) int {
 	select {
 	case <-p.done:
 	case <-time.After(patience):
-		p.kill()
-		t.Fatalf("%s did not end within %s:\n%s", p.name, patience, tail(p.log))
+		t.Fatalf("%s did not end within %s:\n%s", p.name, patience, p.stacks(t))
 	}
 	var exit *exec.ExitError
 	if errors.As(p.err, &exit) {
 		return exit.ExitCode()
 	}
 	return 0
+}
+
+// stacks ends the child and is what its goroutines were doing.
+func (p *process) stacks(t testing.TB) string {
+	t.Helper()
+	p.signal(t, syscall.SIGQUIT)
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		p.kill()
+	}
+	_, dump, _ := strings.Cut(p.output(t), "SIGQUIT: quit")
+	return dump
 }
 
 // output is all that the child has printed.
