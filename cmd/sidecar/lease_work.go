@@ -4,12 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,27 +83,4 @@ func awaitRole(ctx context.Context, c *client.Client, now bool, log *slog.Logger
 		case <-ctx.Done():
 		}
 	}
-}
-
-// untilSignals ends the context at the first SIGTERM or SIGINT, and closes hurry
-// at the second: the commands that run must not be left behind.
-func untilSignals(ctx context.Context) (_ context.Context, hurry <-chan struct{}, stop func()) {
-	signals, second, done := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		for _, act := range []func(){cancel, func() { close(second) }} {
-			select {
-			case <-signals:
-				act()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ctx, second, sync.OnceFunc(func() {
-		signal.Stop(signals)
-		close(done)
-		cancel()
-	})
 }

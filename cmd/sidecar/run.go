@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -47,34 +45,6 @@ within seconds, without a restart. SIGHUP reads them at once.`,
 	_ = command.MarkFlagRequired("config")
 	_ = command.MarkFlagFilename("config", "yaml", "yml", "json")
 	return command
-}
-
-// untilSignal ends the context at the first SIGTERM or SIGINT. The second, however
-// soon it comes, has its usual effect: the process ends at once.
-func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		for count := 1; ; count++ {
-			select {
-			case got := <-signals:
-				if count > 1 {
-					signal.Reset(got)
-					_ = syscall.Kill(os.Getpid(), got.(syscall.Signal))
-				}
-				cancel()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ctx, sync.OnceFunc(func() {
-		signal.Stop(signals)
-		close(done)
-		cancel()
-	})
 }
 
 // reloadOnHangup reads the configuration again at every SIGHUP, until the
