@@ -59,13 +59,6 @@ func (i *inbox) tryPut(p *paho.Publish) bool {
 	return true
 }
 
-// empty tells whether all that was put has been handed on.
-func (i *inbox) empty() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.count == 0
-}
-
 // take is all that has come, nil if nothing has.
 func (i *inbox) take() []*paho.Publish {
 	i.mu.Lock()

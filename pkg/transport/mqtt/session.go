@@ -20,8 +20,7 @@ const ackTimeout = 10 * time.Second
 
 // session is one connection, from CONNACK to its end.
 //
-//	frames -> Received                               what comes,
-//	frames -> inbox -> deliver -> Received           and what has to wait
+//	frames -> inbox -> deliver -> Received           what comes
 //	Publish -> state -> conn                         what goes
 //	Ack -> replies -> maintain -> conn               what is answered
 //	conn and frames <-> paho                         everything else
@@ -57,7 +56,7 @@ func newSession(d *Driver, stream, tcp net.Conn) *session {
 		received: make(chan transport.Delivery, d.options.Buffer),
 		done:     make(chan struct{}),
 	}
-	s.conn = newConn(stream, tcp, newFrames(stream, d.options.MaxPacketBytes, s.arrived, s.acknowledged))
+	s.conn = newConn(stream, tcp, newFrames(stream, d.options.MaxPacketBytes, inbox.put, s.acknowledged))
 	inbox.lost = s.conn.failed
 	s.replies = newReplies(s.conn)
 	s.state = newState(s.conn, s.replies, &d.packetIDs)
@@ -66,16 +65,6 @@ func newSession(d *Driver, stream, tcp net.Conn) *session {
 		PingHandler: pinger{paho.NewDefaultPinger(), s.conn, s.state}, OnClientError: s.failed,
 	})
 	return s
-}
-
-// arrived is the call of frames. What comes while nothing waits is handed on by
-// who has read it: waking deliver takes longer than decoding.
-func (s *session) arrived(p *paho.Publish) {
-	if s.inbox.empty() && len(s.received) < cap(s.received) { // nobody else sends now
-		s.hand(p)
-		return
-	}
-	s.inbox.put(p)
 }
 
 // acknowledged is the call of frames.
