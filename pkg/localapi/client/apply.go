@@ -102,7 +102,7 @@ func writeLine(w *bufio.Writer, line []byte) error {
 
 // postLines posts a body of lines. 422 is a result, too.
 func (c *Client) postLines(ctx context.Context, query url.Values, body io.Reader) (*resource.ApplyResult, error) {
-	target := "http://sidecar/v1/resources/apply?" + query.Encode()
+	target := c.base + "/v1/resources/apply?" + query.Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)

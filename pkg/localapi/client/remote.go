@@ -42,11 +42,14 @@ type remote struct {
 	err       error
 }
 
-// RoundTrip makes a call.
+// RoundTrip makes a call. The token goes to its server over TLS and nowhere else.
 func (r *remote) RoundTrip(request *http.Request) (*http.Response, error) {
 	r.once.Do(func() { r.transport, r.err = r.newTransport() })
 	if r.err != nil {
 		return nil, r.err
+	}
+	if to := request.URL.Scheme + "://" + request.URL.Host; !strings.EqualFold(to, strings.TrimRight(r.Server, "/")) {
+		return nil, setupf("a call to %.100q is not one to %s", to, r.Server)
 	}
 	token, err := r.token()
 	if err != nil {

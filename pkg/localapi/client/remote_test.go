@@ -61,6 +61,9 @@ func TestCallsOverTCP(t *testing.T) {
 	if n := must[int64](t)(c.Backup(t.Context(), &b)); n != int64(len(apitest.BackupText)) || b.String() != apitest.BackupText {
 		t.Errorf("a backup of %d bytes: %q", n, b.String())
 	}
+	if result := must[*resource.ApplyResult](t)(c.Apply(t.Context(), nil, puts(3, nil))); result.Applied != 3 {
+		t.Errorf("applied %+v", result)
+	}
 	wantCode(t, c.Shutdown(t.Context()), resource.Forbidden)
 	if err := os.WriteFile(remote.TokenFile, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
