@@ -32,8 +32,8 @@ const (
 
 // limitReading bounds the time that the request's body may take. The deadline
 // is the connection's, so readBody lifts it once the body is there.
-func limitReading(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+func limitReading(w http.ResponseWriter, to time.Duration) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(to))
 }
 
 // maxResourceBytes is the limit of a spec with its metadata, and of a status.

@@ -89,6 +89,7 @@ func (s *Server) httpServer(ctx context.Context, open *sync.WaitGroup) *http.Ser
 				open.Done()
 			}
 		},
+		DisableGeneralOptionsHandler: true, // nothing is answered before it is known who asks
 	}
 }
 

@@ -94,7 +94,7 @@ func (s *Server) Probes() *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w}
 	if r.ContentLength != 0 {
-		limitReading(rec)
+		limitReading(rec, bodyTimeout)
 	}
 	route := &noRoute
 	defer func() { s.count(route, rec.code) }()
@@ -104,6 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if err := s.enter(rec, r); err != nil {
+		limitReading(rec, headerTimeout)
 		s.fail(rec, r, route, err)
 		return
 	}
