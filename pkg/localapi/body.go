@@ -178,7 +178,7 @@ func checkJSON(body []byte, form bool) error {
 	case fault == "":
 		return nil
 	case form:
-		return wrongType(formType, resource.JSONContentType)
+		return resource.Errorf(resource.UnsupportedMediaType, "the body %s; content type %s is taken for JSON only", fault, formType)
 	default:
 		return resource.Errorf(resource.InvalidArgument, "the body %s", fault).WithField("")
 	}

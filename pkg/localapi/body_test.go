@@ -133,7 +133,7 @@ func TestContentTypes(t *testing.T) {
 			t.Errorf("%q: PUT %d, POST %d", contentType, got.status, status)
 		}
 	}
-	a.call("POST", "/v1/resync", `cluster=a`, "Content-Type: application/x-www-form-urlencoded").wantProblem(415, resource.UnsupportedMediaType)
+	a.call("POST", "/v1/resync", `cluster=a`, "Content-Type: application/x-www-form-urlencoded").wantProblem(415, resource.UnsupportedMediaType, "is not JSON: invalid character 'c'", "x-www-form-urlencoded")
 	a.call("POST", "/v1/resync", `{}`, "Content-Encoding: gzip").wantProblem(415, resource.UnsupportedMediaType, "gzip")
 	a.call("PATCH", devPath, `{}`, "Content-Type: application/merge-patch+json", "Content-Encoding: br").wantProblem(415, resource.UnsupportedMediaType)
 }
