@@ -107,11 +107,15 @@ func resultFault(pointer, detail string) error {
 }
 
 // decodeRequeue reads {"key":…} or {"all":true}; an empty body and {} are all
-// when the call takes that for an answer.
+// when the call takes that for an answer. {"all":false} is not: it says no.
 func decodeRequeue(body []byte, queue string, emptyIsAll bool) (resource.RequeueRequest, error) {
 	req := resource.RequeueRequest{Queue: queue}
 	if len(body) > 0 {
-		if err := decodeObject(body, "", func(f field) error { return takeRequeue(f, &req) }); err != nil {
+		err := decodeObject(body, "", func(f field) error {
+			emptyIsAll = emptyIsAll && f.isNull()
+			return takeRequeue(f, &req)
+		})
+		if err != nil {
 			return req, err
 		}
 	}

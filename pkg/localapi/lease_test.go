@@ -191,8 +191,11 @@ func TestDeadKeys(t *testing.T) {
 	a.call("GET", "/v1/queues/resources/dead", "").want(200, `"error":"broken"`, `"id":"dev-1"`)
 	a.call("GET", "/v1/queues/resources", "").want(200, `"name":"resources"`, `"dead":1`)
 	a.call("GET", "/v1/queues", "").want(200, `{"items":[{"name":"resources"`)
+	a.call("POST", "/v1/queues/resources/dead/retry", `{"all":false}`).wantProblem(400, resource.InvalidArgument)
+	a.call("POST", "/v1/queues/resources/dead/drop", `{"all":false}`).wantProblem(400, resource.InvalidArgument)
 	a.call("POST", "/v1/queues/resources/dead/retry", "").want(200, `{"retried":1}`)
 	a.call("POST", "/v1/queues/resources/dead/retry", "{}").want(200, `{"retried":0}`)
+	a.call("POST", "/v1/queues/resources/dead/retry", `{"all":null}`).want(200, `{"retried":0}`)
 	a.call("POST", "/v1/queues/resources/dead/drop", "").want(200, `{"dropped":0}`)
 	a.call("POST", "/v1/queues/resources/dead/drop", `{"key":{"dataType":"`+devices+`","cluster":"cluster1","id":"dev-1"}}`).wantProblem(404, resource.NotFound)
 	for _, path := range []string{"/v1/queues/none", "/v1/queues/none/dead"} {
