@@ -147,6 +147,23 @@ func TestABodyThatEndsEarlyChangesNothing(t *testing.T) {
 	a.call("GET", devPath, "").want(404)
 }
 
+func TestWhoClosesItsSideWhileACallWaitsIsToldSo(t *testing.T) {
+	a := serve(t, resource.Source)
+	for call, body := range map[string]string{
+		"POST " + leasePath:                 `{"wait":"55s"}`,
+		"PUT " + devPath + "?wait=observed": `{"spec":1}`,
+	} {
+		conn := a.dial()
+		fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", call, len(body), body)
+		_ = conn.(*net.UnixConn).CloseWrite()
+		response := readResponse(t, conn)
+		said, _ := io.ReadAll(response.Body)
+		if response.StatusCode != 503 || !strings.Contains(string(said), "closed for sending") {
+			t.Errorf("%s: %d %s", call, response.StatusCode, said)
+		}
+	}
+}
+
 // dial is a connection that the test writes to itself.
 func (a *api) dial() net.Conn {
 	a.t.Helper()

@@ -71,6 +71,17 @@ func (p problem) encode() []byte {
 	return body
 }
 
+// toCallerGone is what a caller is told that has closed its side before the
+// answer: that ended the call, not the sidecar's end.
+func toCallerGone(e *resource.Error) *resource.Error {
+	if e.Code != resource.Unavailable {
+		return e
+	}
+	told := *e
+	told.Detail = "the connection was closed for sending before the answer came, which ends a call that waits; what it has stored stays: keep the connection open, and repeat the call"
+	return &told
+}
+
 const problemType = "application/problem+json"
 
 // asError is what a caller is told of err. What is not meant for callers

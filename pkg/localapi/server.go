@@ -168,7 +168,7 @@ func (s *Server) fail(w *recorder, r *http.Request, route *Route, err error) {
 	e := asError(err)
 	if r.Context().Err() != nil && e.Code != resource.Timeout && w.code == 0 {
 		w.code = statusCallerGone
-		writeProblem(w.ResponseWriter, e)
+		writeProblem(w.ResponseWriter, toCallerGone(e))
 		return
 	}
 	if e.Code == resource.Internal {
