@@ -8,18 +8,19 @@ import (
 	"strings"
 )
 
-// reference is what begins with $ and means something: $$, a variable, or the
+// reference is what begins with $ and means something: $${, a variable, or the
 // beginning of one that is not finished.
-var reference = regexp.MustCompile(`\$\$|\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{`)
+var reference = regexp.MustCompile(`\$\$\{|\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$\{`)
 
-// expand replaces ${NAME} by the environment's value and $$ by $. Any other $
-// stays, so that a topic may begin with $share (docs/api.md, Configuration).
+// expand replaces ${NAME} by the environment's value and $${ by ${. Any other $
+// stays, so that a topic may begin with $share and a password hold $$
+// (docs/configuration.md, Values).
 func expand(text string) (string, error) {
 	var errs []error
 	expanded := reference.ReplaceAllStringFunc(text, func(ref string) string {
 		switch ref {
-		case "$$":
-			return "$"
+		case "$${":
+			return "${"
 		case "${":
 			errs = append(errs, errors.New("${ must be followed by the name of a variable and }: write $${ for these characters themselves"))
 			return ref
