@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
@@ -37,6 +38,10 @@ const (
 	maxConcurrency = 1000
 	maxTimeout     = time.Hour
 )
+
+// worksPrefix begins the data types of works, which are this sidecar's while
+// work.enabled says so.
+const worksPrefix = "io.open-cluster-management.works."
 
 func defaultHandler() Handler {
 	return Handler{Queue: resourcesQueue, Concurrency: 4, Timeout: 30 * time.Second, Format: FormatJSON}
@@ -125,7 +130,8 @@ func (l *loader) warnOfHandler(c *Config, h *Handler, path string) {
 		known[dataType] = true
 	}
 	for _, dataType := range h.DataTypes {
-		if !known[dataType] {
+		isWork := c.Work.Enabled && strings.HasPrefix(string(dataType), worksPrefix)
+		if !known[dataType] && !isWork {
 			l.warn(l.at(path+".dataTypes"), "%s is not in dataTypes above, so there is nothing of it to hand out", dataType)
 		}
 	}

@@ -66,6 +66,7 @@ func TestHandlerWarnings(t *testing.T) {
 		"{name: a, url: 'http://app:1/'}":                                             "",
 		"{name: a, url: 'http://app:1/', dataTypes: [a.v1.b]}":                        "a.v1.b is not in dataTypes",
 		"{name: a, url: 'http://app', dataTypes: [" + minimalType + "]}":              "",
+		"{name: a, url: 'http://app', dataTypes: [" + worksType + "]}":                "",
 		"{name: a, url: 'http://app', dataTypes: [], headersFrom: {}, healthURL: ''}": "",
 	} {
 		got := strings.Join(load(t, minimal+"handlers:\n- "+handler+"\n").Warnings, "\n")
@@ -75,7 +76,17 @@ func TestHandlerWarnings(t *testing.T) {
 	}
 }
 
-const minimalType = "com.example.fleet.v1alpha1.devices"
+const (
+	minimalType = "com.example.fleet.v1alpha1.devices"
+	worksType   = "io.open-cluster-management.works.v1alpha1.manifestbundles"
+)
+
+func TestAHandlerOfWorksThatAreOffIsWarnedAbout(t *testing.T) {
+	c := load(t, minimal+"work: {enabled: false}\nhandlers: [{name: a, url: 'http://app', dataTypes: ["+worksType+"]}]\n")
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "is not in dataTypes") {
+		t.Errorf("warnings %q", c.Warnings)
+	}
+}
 
 func TestTooManyHandlers(t *testing.T) {
 	got := faults(t, minimal+"handlers: ["+strings.Repeat("{name: a},", 64)+"{name: a}]\n")
