@@ -37,44 +37,53 @@ func newEntrance(cfg *config.Config, server *localapi.Server, log *slog.Logger) 
 func (e *entrance) collector() prometheus.Collector { return e.certificates.Collector() }
 
 // arrange is the way in that a configuration describes. An error has opened and
-// closed nothing.
+// closed nothing, and who was let in before still is.
 func (e *entrance) arrange(cfg *config.Config) error {
 	api, err := e.api.prepare(cfg.API.Listen)
 	if err != nil {
 		return err
 	}
 	probes, err := e.probes.prepare(cfg.Probes.Listen)
+	identify := func() {}
 	if err == nil && cfg.API.Listen != "" {
-		err = e.identify(cfg)
+		identify, err = e.identity(cfg)
+	}
+	if err == nil {
+		err = writeKubeconfig(cfg) // last, because it is seen outside
 	}
 	if err != nil {
 		api.drop()
 		probes.drop()
 		return err
 	}
-	if err := writeKubeconfig(cfg); err != nil {
-		api.drop()
-		probes.drop()
-		return err
-	}
+	identify()
 	api.make()
 	probes.make()
 	return nil
 }
 
-// identify puts certificate and token in effect.
-func (e *entrance) identify(cfg *config.Config) error {
+// identity reads certificate and token, and returns what puts them in effect.
+func (e *entrance) identity(cfg *config.Config) (identify func(), err error) {
 	path, own := cfg.API.TokenFile, cfg.API.TokenFile == ""
 	if own {
 		path = access.OwnTokenFile(cfg.State.Dir)
 	}
-	if err := e.token.Use(path, own); err != nil {
-		return err
+	use, err := e.token.Prepare(path, own)
+	if err != nil {
+		return nil, err
 	}
+	show, err := e.certificate(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func() { use(); show() }, nil
+}
+
+func (e *entrance) certificate(cfg *config.Config) (show func(), err error) {
 	if tls := cfg.API.TLS; len(tls.CertData) > 0 {
-		return e.certificates.Show(tls.CertData, tls.KeyData)
+		return e.certificates.Prepare(tls.CertData, tls.KeyData)
 	}
-	return e.certificates.ShowOwn(cfg.API.Listen)
+	return e.certificates.PrepareOwn(cfg.API.Listen)
 }
 
 // close closes what was opened and never served.

@@ -59,30 +59,34 @@ func (c *Certificates) Config() *tls.Config {
 	}
 }
 
-// Show shows a certificate of the configuration, in PEM with its key.
-func (c *Certificates) Show(certPEM, keyPEM []byte) error {
+// Prepare reads a certificate of the configuration, in PEM with its key, and
+// returns what shows it.
+func (c *Certificates) Prepare(certPEM, keyPEM []byte) (show func(), err error) {
 	given, err := readPair(certPEM, keyPEM)
 	if err != nil {
-		return fmt.Errorf("TLS certificate: %w", err)
+		return nil, fmt.Errorf("TLS certificate: %w", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hosts = nil
-	c.shown.Store(&given.tls)
-	return nil
+	return func() { c.show(given, nil) }, nil
 }
 
-// ShowOwn shows our own certificate for a listener on that address (host:port),
-// and makes it and its CA if they are missing.
-func (c *Certificates) ShowOwn(address string) error {
+// PrepareOwn is Prepare for our own certificate of a listener on that address
+// (host:port). It makes it and its CA if they are missing.
+func (c *Certificates) PrepareOwn(address string) (show func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	hosts := hostsOf(address)
-	if err := c.showOwn(hosts); err != nil {
-		return fmt.Errorf("TLS certificate of our own: %w", err)
+	own, err := c.own(hosts)
+	if err != nil {
+		return nil, fmt.Errorf("TLS certificate of our own: %w", err)
 	}
+	return func() { c.show(own, hosts) }, nil
+}
+
+func (c *Certificates) show(cert *pair, hosts []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.hosts = hosts
-	return nil
+	c.shown.Store(&cert.tls)
 }
 
 // hostsOf are the names that a client can have for a listener.
@@ -101,19 +105,17 @@ func hostsOf(address string) []string {
 	return hosts
 }
 
-func (c *Certificates) showOwn(hosts []string) error {
+// own is our own certificate for these hosts, made anew if need be.
+func (c *Certificates) own(hosts []string) (*pair, error) {
 	ca, err := c.authority()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cert, err := c.read(certFile, keyFile)
 	if err != nil || !c.good(cert.leaf(), hosts, ca) {
-		if cert, err = c.renew(hosts, ca); err != nil {
-			return err
-		}
+		return c.renew(hosts, ca)
 	}
-	c.shown.Store(&cert.tls)
-	return nil
+	return cert, nil
 }
 
 // authority is the CA in dir. It is made anew only if there is none, or if it
@@ -212,9 +214,12 @@ func (c *Certificates) look() {
 	if c.hosts == nil || shown == nil || c.now().Before(renewAt(shown.Leaf)) {
 		return
 	}
-	if err := c.showOwn(c.hosts); err != nil {
+	own, err := c.own(c.hosts)
+	if err != nil {
 		c.log.Error("TLS certificate cannot be renewed", "until", shown.Leaf.NotAfter, "error", err)
+		return
 	}
+	c.shown.Store(&own.tls)
 }
 
 // Expiry is the end of what is shown; zero = nothing is.

@@ -36,28 +36,30 @@ type Token struct {
 	loaded bool
 }
 
-// NewToken lets nobody in before Use.
+// NewToken lets nobody in before what Prepare returns was called.
 func NewToken(log *slog.Logger) *Token { return &Token{log: log} }
 
 // OwnTokenFile is where the token lies that is made in state.dir.
 func OwnTokenFile(dir string) string { return filepath.Join(dir, tokenFile) }
 
-// Use takes the token from the file from now on. A file of our own (own) is
-// made if it is missing, with 256 bits in hexadecimal and mode 0600.
-func (t *Token) Use(path string, own bool) error {
+// Prepare reads the token from the file, and returns what takes it from there
+// from then on. A file of our own (own) is made if it is missing, with 256 bits
+// in hexadecimal and mode 0600.
+func (t *Token) Prepare(path string, own bool) (use func(), err error) {
 	if own {
 		if err := makeToken(path); err != nil {
-			return fmt.Errorf("make token: %w", err)
+			return nil, fmt.Errorf("make token: %w", err)
 		}
 	}
 	sum, info, err := readToken(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.path, t.sum, t.seen, t.looked, t.loaded, t.failed = path, sum, info, time.Now(), true, ""
-	return nil
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.path, t.sum, t.seen, t.looked, t.loaded, t.failed = path, sum, info, time.Now(), true, ""
+	}, nil
 }
 
 func makeToken(path string) error {
