@@ -19,12 +19,14 @@ type entrance struct {
 	certificates *access.Certificates
 	token        *access.Token
 	api, probes  *door
+	kubeconfig   *kubeconfigFile
 }
 
 func newEntrance(cfg *config.Config, server *localapi.Server, log *slog.Logger) *entrance {
 	e := &entrance{
 		certificates: access.NewCertificates(cfg.State.Dir, "sidecar "+cfg.ID, log),
 		token:        access.NewToken(log),
+		kubeconfig:   &kubeconfigFile{log: log},
 	}
 	guarded := server.Guarded(e.token.Allow)
 	e.api = newDoor("api.listen", log, func(ctx context.Context, l net.Listener) error {
@@ -49,7 +51,7 @@ func (e *entrance) arrange(cfg *config.Config) error {
 		identify, err = e.identity(cfg)
 	}
 	if err == nil {
-		err = writeKubeconfig(cfg) // last, because it is seen outside
+		err = e.kubeconfig.arrange(cfg) // last, because it is seen outside
 	}
 	if err != nil {
 		api.drop()
@@ -92,11 +94,13 @@ func (e *entrance) close() {
 	e.probes.clear()
 }
 
-// Run serves until ctx ends, and renews the certificate.
+// Run serves until ctx ends, renews the certificate, and tells Kubernetes clients
+// of a new token.
 func (e *entrance) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.api.Run(ctx) })
 	group.Go(func() error { return e.probes.Run(ctx) })
 	group.Go(func() error { return e.certificates.Run(ctx) })
+	group.Go(func() error { return e.kubeconfig.Run(ctx) })
 	return group.Wait()
 }

@@ -112,7 +112,11 @@ func kubeconfigOf(cfg *config.Config, namespace string, embed bool) ([]byte, err
 		if err != nil {
 			return nil, fmt.Errorf("read the token; it is made when the sidecar starts: %w", err)
 		}
-		user.User.Token, user.User.TokenFile = strings.TrimSpace(string(token)), ""
+		text := strings.TrimSpace(string(token))
+		if text == "" {
+			return nil, fmt.Errorf("token file %s is empty: write a token into it", user.User.TokenFile)
+		}
+		user.User.Token, user.User.TokenFile = text, ""
 	}
 	named.Context.Cluster, named.Context.User = kubeName, kubeName
 	named.Context.Namespace = cmp.Or(namespace, cfg.Cluster)
@@ -140,20 +144,20 @@ func trusted(cfg *config.Config) ([]byte, error) {
 
 // writeKubeconfig writes api.kubeconfigFile, with the token, for apps that can
 // read the socket's folder but not state.dir: whole or not at all, and for the
-// group that the socket has.
-func writeKubeconfig(cfg *config.Config) error {
+// group that the socket has. It returns what it wrote; nil = nothing is wanted.
+func writeKubeconfig(cfg *config.Config) ([]byte, error) {
 	path := cfg.API.KubeconfigFile
 	if path == "" || cfg.API.Listen == "" {
-		return nil
+		return nil, nil
 	}
 	text, err := kubeconfigOf(cfg, "", true)
 	if err != nil {
-		return fmt.Errorf("api.kubeconfigFile: %w", err)
+		return nil, fmt.Errorf("api.kubeconfigFile: %w", err)
 	}
 	if err := replaceShared(path, text, cfg.API.Socket); err != nil {
-		return fmt.Errorf("api.kubeconfigFile: %w; choose a folder that can be written", err)
+		return nil, fmt.Errorf("api.kubeconfigFile: %w; choose a folder that can be written", err)
 	}
-	return nil
+	return text, nil
 }
 
 // replaceShared writes a file for the group of another one. The folder may be one

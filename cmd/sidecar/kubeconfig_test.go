@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +43,7 @@ func TestKubeconfigNamesTheTokenFile(t *testing.T) {
 
 func TestKubeconfigFileIsWritten(t *testing.T) {
 	cfg := settings(t)
-	if err := writeKubeconfig(cfg); err != nil {
+	if _, err := writeKubeconfig(cfg); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(cfg.API.KubeconfigFile)
@@ -54,7 +55,7 @@ func TestKubeconfigFileIsWritten(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	cfg.API.KubeconfigFile = filepath.Join(cfg.State.Dir, "none", "kubeconfig")
-	if err := writeKubeconfig(cfg); err == nil || !strings.Contains(err.Error(), "api.kubeconfigFile") {
+	if _, err := writeKubeconfig(cfg); err == nil || !strings.Contains(err.Error(), "api.kubeconfigFile") {
 		t.Errorf("%v, want an error that names the key", err)
 	}
 }
@@ -81,7 +82,7 @@ func TestKubeconfigFileIsNotWrittenThroughALink(t *testing.T) {
 	if err := os.Symlink(victim, cfg.API.KubeconfigFile+".new"); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeKubeconfig(cfg); err != nil {
+	if _, err := writeKubeconfig(cfg); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(victim); err != nil || string(text) != "untouched" {
@@ -95,7 +96,25 @@ func TestKubeconfigNeedsAListener(t *testing.T) {
 	if _, err := kubeconfigOf(cfg, "", false); err == nil || !strings.Contains(err.Error(), "api.listen") {
 		t.Errorf("%v", err)
 	}
-	if err := writeKubeconfig(cfg); err != nil {
+	if _, err := writeKubeconfig(cfg); err != nil {
 		t.Errorf("without a listener nothing is written, and that is no error: %v", err)
+	}
+}
+
+func TestKubeconfigFileFollowsTheToken(t *testing.T) {
+	cfg := settings(t)
+	file := &kubeconfigFile{log: slog.New(slog.DiscardHandler)}
+	if err := file.arrange(cfg); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ token, want string }{{"second\n", "token: second"}, {"", "token: second"}, {"third", "token: third"}} {
+		if err := os.WriteFile(cfg.API.TokenFile, []byte(step.token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file.look()
+		text, err := os.ReadFile(cfg.API.KubeconfigFile)
+		if err != nil || !strings.Contains(string(text), step.want) {
+			t.Errorf("token %q: no %q in\n%s, %v", step.token, step.want, text, err)
+		}
 	}
 }
