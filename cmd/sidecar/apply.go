@@ -38,7 +38,8 @@ then 1. Files of any size are streamed.
 
 With --prune what the sidecar holds of one data type on one cluster and the
 files do not is deleted, if every item is good. All items must be of that scope,
-which is then taken as declared completely: see 'sidecar synced --help'.`,
+which is then taken as declared completely: see 'sidecar synced --help'. Files in
+which there is nothing at all are an error; an empty list, [], deletes all.`,
 		Example: `  sidecar apply -f devices.yaml
   sidecar apply -f devices/ --recursive
   generate | sidecar apply -f - --prune --data-type com.example.fleet.v1alpha1.devices --cluster cluster1`,
@@ -91,7 +92,7 @@ func (a *cli) apply(ctx context.Context, f *applyFlags, scope *resource.Scope) e
 	}
 	c := a.client()
 	defer c.Close()
-	reading := &reading{files: files, in: a.in}
+	reading := &reading{files: files, in: a.in, prune: scope != nil}
 	endProgress := a.showProgress(reading)
 	result, err := c.ApplyLines(ctx, scope, reading.items)
 	endProgress()

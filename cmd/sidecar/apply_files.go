@@ -75,17 +75,24 @@ func inFolder(folder string, recursive bool) (files []input, err error) {
 type reading struct {
 	files   []input
 	in      io.Reader // standard input
+	prune   bool      // what is not in the files is deleted
+	said    bool      // there was a document in them, be it an empty list
 	origins origins
 	bytes   atomic.Int64
 	count   atomic.Int64 // items
 }
 
-// items yields each resource in the files as one line of JSON.
+// items yields each resource in the files as one line of JSON. Files in which
+// there is nothing at all may come of a program that has failed: they are not
+// taken for the wish to delete everything.
 func (r *reading) items(yield func(json.RawMessage, error) bool) {
 	for i := range r.files {
 		if !r.itemsOf(&r.files[i], yield) {
 			return
 		}
+	}
+	if r.prune && !r.said {
+		yield(nil, errors.New("there is nothing in the files, so nothing is pruned: to delete everything of the scope, apply the empty list, []"))
 	}
 }
 
@@ -99,6 +106,7 @@ func (r *reading) itemsOf(file *input, yield func(json.RawMessage, error) bool) 
 	items := 0
 	for doc, err := range documentsOf(from) {
 		var found []json.RawMessage
+		r.said = true
 		if err == nil {
 			found, err = expand(doc.text, items)
 		}

@@ -87,6 +87,12 @@ func TestApplyPrunes(t *testing.T) {
 		t.Errorf("exit code %d: %s%s", got.code, got.out, got.err)
 	}
 	s.run(append(prune, s.file(itemYAML("b", "spec: 1")))...).want(0, "1 unchanged, 1 deleted")
+	for _, nothing := range []string{"", "\n", "# nothing\n---\n"} { // as of a program that has failed
+		if got := s.run(append(prune, s.file(nothing))...); got.code != 1 || !strings.Contains(got.err, "nothing is pruned") {
+			t.Errorf("%q: got %+v", nothing, got)
+		}
+	}
+	s.run(append(prune, s.file("[]"))...).want(0, "1 deleted")
 	s.run("status").want(0, devices+" on cluster1")
 }
 
