@@ -25,3 +25,6 @@ func (s section) keys(path string) []string {
 	}
 	return keys
 }
+
+// Expand fills in the variables of a text.
+var Expand = expand
