@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -94,13 +96,41 @@ func (a *cli) apply(ctx context.Context, f *applyFlags, scope *resource.Scope) e
 	defer c.Close()
 	reading := &reading{files: files, in: a.in, prune: scope != nil}
 	endProgress := a.showProgress(reading)
-	result, err := c.ApplyLines(ctx, scope, reading.items)
+	result, err := applyUntil(ctx, func() (*resource.ApplyResult, error) { return c.ApplyLines(ctx, scope, reading.items) })
 	endProgress()
 	if err != nil {
 		return err
 	}
 	return a.printApplied(result, &reading.origins)
 }
+
+// applyUntil does not wait for an input that gives nothing more once ctx has
+// ended: the process ends, and what reads it with the process.
+func applyUntil(ctx context.Context, apply func() (*resource.ApplyResult, error)) (*resource.ApplyResult, error) {
+	type outcome struct {
+		result *resource.ApplyResult
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		result, err := apply()
+		done <- outcome{result, err}
+	}()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-time.After(applyEnd):
+		return nil, errors.New("interrupted; what was sent may have been applied")
+	}
+}
+
+// applyEnd is how long an apply that was interrupted has to say what became of it.
+const applyEnd = time.Second
 
 // appliedError is an item that failed, with the file that it came from.
 type appliedError struct {

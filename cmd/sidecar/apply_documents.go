@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 )
 
 // document is one JSON value of a file, or what one YAML document says.
@@ -24,7 +23,7 @@ func documentsOf(from *bufio.Reader) iter.Seq2[document, error] {
 	if first := firstByte(from); first == '{' || first == '[' {
 		return jsonDocuments(from)
 	}
-	return yamlDocuments(from)
+	return yamlDocuments(from, maxFileBytes)
 }
 
 // firstByte is the first that is not space, within what the reader holds; 0 if
@@ -95,48 +94,55 @@ func (f *lineFinder) at(offset int64) int {
 }
 
 // yamlDocuments takes a file apart at its document markers, which stand at the
-// beginning of a line and nowhere else (YAML 1.2, 9.1.2).
-func yamlDocuments(from *bufio.Reader) iter.Seq2[document, error] {
+// beginning of a line and nowhere else (YAML 1.2, 9.1.2). It holds no more of a
+// document than limit bytes and what the reader holds, however long its lines.
+func yamlDocuments(from *bufio.Reader, limit int) iter.Seq2[document, error] {
 	return func(yield func(document, error) bool) {
-		part := yamlPart{begin: 1}
-		for line, at := "", 1; ; at++ {
-			var err error
-			line, err = from.ReadString('\n')
-			if err != nil && !errors.Is(err, io.EOF) {
+		part := yamlPart{begin: 1, limit: limit}
+		begins := true // a line, and not a part of one that is long
+		for at := 1; ; {
+			line, err := from.ReadSlice('\n')
+			long := errors.Is(err, bufio.ErrBufferFull)
+			if err != nil && !long && !errors.Is(err, io.EOF) {
 				yield(document{line: at}, err)
 				return
 			}
-			if isMarker(line) {
+			if begins && isMarker(line) {
 				if !part.flush(yield) {
 					return
 				}
-				part = yamlPart{begin: at}
-				line = "   " + line[len("---"):] // what may stand behind it
+				part = yamlPart{begin: at, limit: limit}
+				part.text.WriteString("   ") // in the place of the marker, behind which something may stand
+				line = line[len("---"):]
 			}
-			part.text.WriteString(line)
-			if err != nil || part.text.Len() > maxFileBytes {
+			part.text.Write(line)
+			if err != nil && !long || part.text.Len() > limit {
 				break
+			}
+			if begins = !long; begins {
+				at++
 			}
 		}
 		part.flush(yield)
 	}
 }
 
-func isMarker(line string) bool {
-	rest, marker := strings.CutPrefix(line, "---")
-	return marker && (rest == "" || strings.ContainsRune(" \t\r\n", rune(rest[0])))
+func isMarker(line []byte) bool {
+	rest, marker := bytes.CutPrefix(line, []byte("---"))
+	return marker && (len(rest) == 0 || bytes.IndexByte([]byte(" \t\r\n"), rest[0]) >= 0)
 }
 
 // yamlPart is one YAML document.
 type yamlPart struct {
 	text  bytes.Buffer
 	begin int // its first line
+	limit int // of its bytes
 }
 
 // flush yields the document unless there is nothing in it.
 func (p *yamlPart) flush(yield func(document, error) bool) bool {
-	if p.text.Len() > maxFileBytes {
-		return yield(document{line: p.begin}, fmt.Errorf("a document has more than %d bytes", maxFileBytes)) && false
+	if p.text.Len() > p.limit {
+		return yield(document{line: p.begin}, fmt.Errorf("a document has more than %d bytes", p.limit)) && false
 	}
 	text := p.text.Bytes()
 	if documents(text) == 0 {
