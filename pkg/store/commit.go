@@ -16,7 +16,8 @@ const (
 // asks it to.
 const probeAfter = 2 * time.Second
 
-// run is the committer of what no Update commits on its own goroutine.
+// run is the committer of what no Update commits on its own goroutine. When it
+// ends there is none any more: the last commit may be that of an Update.
 func (s *Store) run() {
 	defer close(s.ended)
 	for s.jobs.wait(s.patience) {
@@ -24,6 +25,7 @@ func (s *Store) run() {
 		s.commit()
 		<-s.committing
 	}
+	s.committing <- struct{}{}
 }
 
 // commitOrWake makes the goroutine of an Update the committer if nobody is: to

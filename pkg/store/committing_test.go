@@ -1,0 +1,42 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/pillion-dev/pillion/pkg/store"
+)
+
+// Close may come while an Update commits on its own goroutine: what that is told
+// is so.
+func TestCloseWaitsForTheUpdateThatCommits(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, dir)
+		busy, free, answer, closed := make(chan struct{}), make(chan struct{}), make(chan error, 1), make(chan error, 1)
+		go func() {
+			answer <- s.Update(context.Background(), func(tx *store.Tx) error {
+				close(busy)
+				<-free
+				putTx(tx, key("a"), 1, "one")
+				return nil
+			})
+		}()
+		<-busy
+		go func() { closed <- s.Close() }()
+		synctest.Wait()
+		if len(closed) > 0 {
+			t.Error("it is closed, and the update was not answered")
+		}
+		close(free)
+		for _, err := range []error{<-answer, <-closed} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if got := spec(t, open(t, dir), key("a")); got != "one" {
+		t.Errorf("spec is %q", got)
+	}
+}
