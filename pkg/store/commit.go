@@ -40,7 +40,7 @@ func (s *Store) commitOrWake() {
 		<-s.committing
 	default:
 	}
-	if s.jobs.hurries() || s.Err() != nil {
+	if s.jobs.waits() || s.Err() != nil {
 		s.jobs.signal()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/pillion-dev/pillion/pkg/store"
 )
@@ -39,4 +40,27 @@ func TestCloseWaitsForTheUpdateThatCommits(t *testing.T) {
 	if got := spec(t, open(t, dir), key("a")); got != "one" {
 		t.Errorf("spec is %q", got)
 	}
+}
+
+// What came behind an Update, and had no room in its commit, is not forgotten.
+func TestAnUpdateSoonIsNotLeftBehindByALargeUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, t.TempDir())
+		synctest.Wait() // for the committer to sleep
+		done := make(chan error, 1)
+		s.UpdateBefore(func(tx *store.Tx) error {
+			tx.SetSetting("large", make([]byte, store.MaxBytes))
+			return nil
+		}, func() {
+			s.UpdateSoon(func(tx *store.Tx) error { putTx(tx, key("a"), 1, "one"); return nil }, func(err error) { done <- err })
+		})
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("it was never committed")
+		}
+	})
 }

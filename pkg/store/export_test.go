@@ -59,6 +59,17 @@ func (s *Store) SetResident(records int) {
 	s.resident.limit = records
 }
 
+const MaxBytes = maxBytes
+
+// UpdateBefore is Update, with something that comes between it and its commit.
+func (s *Store) UpdateBefore(fn func(*Tx) error, between func()) {
+	if err := s.jobs.add(&job{fn: fn, done: func(error) {}}); err != nil {
+		panic(err)
+	}
+	between()
+	s.commitOrWake()
+}
+
 // Checkpoint moves the journal into the file now.
 func (s *Store) Checkpoint() error { return s.checkpoint() }
 
