@@ -31,6 +31,7 @@ type state struct {
 	queued  int64     // bytes that were written and are not answered
 	heard   time.Time // of the last answer
 	lost    bool
+	left    bool // a publish was in flight when it was lost
 }
 
 var _ pahosession.SessionManager = (*state)(nil)
@@ -243,9 +244,17 @@ func (s *state) ConnectionLost(p *packets.Disconnect) error {
 	s.lost = true
 	for id, f := range s.flights {
 		delete(s.flights, id)
+		s.left = s.left || f.publish
 		f.answer <- packets.ControlPacket{}
 	}
 	return nil
+}
+
+// unfinished tells whether publishes were in flight when the session was lost.
+func (s *state) unfinished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // Ack is never called: see replies.expect.
