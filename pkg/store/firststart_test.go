@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -52,4 +53,34 @@ func startOnFullDisk(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Of those that start at once one has the store, and the others say so.
+func TestFirstStartsAtOnce(t *testing.T) {
+	for range 20 {
+		dir := t.TempDir()
+		stores := make(chan *store.Store, 4)
+		var starting sync.WaitGroup
+		for range cap(stores) {
+			starting.Go(func() {
+				if s, err := store.Open(store.Options{Dir: dir}); err == nil {
+					stores <- s
+				}
+			})
+		}
+		starting.Wait()
+		close(stores)
+		var all []*store.Store
+		for s := range stores {
+			all = append(all, s)
+		}
+		if len(all) != 1 {
+			t.Fatalf("%d have opened it", len(all))
+		}
+		put(t, all[0], key("a"), 1, "one")
+		closeStore(t, all[0])
+		if got := spec(t, open(t, dir), key("a")); got != "one" {
+			t.Fatalf("spec is %q", got)
+		}
+	}
 }
