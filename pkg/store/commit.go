@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"runtime/debug"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func (s *Store) commitOrWake() {
 	select {
 	case s.committing <- struct{}{}:
 		if s.jobs.hurries() {
-			s.commit()
+			s.commitHere()
 		}
 		<-s.committing
 	default:
@@ -43,6 +44,21 @@ func (s *Store) commitOrWake() {
 	if s.jobs.waits() || s.Err() != nil {
 		s.jobs.signal()
 	}
+}
+
+// commitHere is commit on the goroutine of an Update. Whoever has called that may
+// recover from panics, as net/http does; but after one of an observer nobody
+// knows who was told what, and no commit would follow. So it ends the process,
+// as it does on the store's own goroutine: the next start has all of it.
+func (s *Store) commitHere() {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("an observer of the store panicked", "stack", string(debug.Stack()))
+			go panic(p) // where nobody recovers
+			select {}
+		}
+	}()
+	s.commit()
 }
 
 func (s *Store) patience() time.Duration {

@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,4 +65,32 @@ func TestAnUpdateSoonIsNotLeftBehindByALargeUpdate(t *testing.T) {
 			t.Fatal("it was never committed")
 		}
 	})
+}
+
+// A caller that recovers from panics does not leave a store behind that commits
+// nothing any more.
+func TestAnObserverThatPanicsEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	out, err := childCommand(t, "panic", t.TempDir(), false).CombinedOutput()
+	if err == nil || !bytes.Contains(out, []byte("panic: of the observer")) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// panicInObserver is the child.
+func panicInObserver(dir string) error {
+	s, err := store.Open(store.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	s.OnCommit(func([]store.Change) { panic("of the observer") })
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for range 2 {
+		func() {
+			defer func() { _ = recover() }()
+			err = s.Update(ctx, func(tx *store.Tx) error { putTx(tx, key("a"), 1, "one"); return nil })
+		}()
+	}
+	return fmt.Errorf("it goes on: %w", err)
 }

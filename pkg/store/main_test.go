@@ -15,6 +15,7 @@ var children = map[string]func(dir string) error{
 	"disk full":   fillDisk,
 	"file full":   fillFile,
 	"first start": startOnFullDisk,
+	"panic":       panicInObserver,
 }
 
 const (
