@@ -51,7 +51,7 @@ func FuzzScan(f *testing.F) {
 // the promises that backends rely on.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
-		``, `{}`, `null`, `{"spec":{"a":1},"metadata":{},"version":3,"id":"x"}`, `{"specBase64":"AA==","contentType":"text/plain"}`,
+		``, `{}`, `null`, `{"spec":{"a":1},"metadata":{},"version":3,"id":"x"}`, `{"specBase64":"AA==","contentType":"text/plain"}`, `{"specBase64":"AA==","contentType":"text/x+json"}`,
 		`{"max":5,"wait":"1s","leaseFor":"5s","dataTypes":["a.b.c"]}`, `{"result":"failed","retry":false,"status":{}}`,
 		`{"key":{"dataType":"a.b.c","cluster":"c","id":"x"}}`, `{"all":true}`, `{"cluster":"c","source":"s","allowDeletes":true}`, `{"dataTypes":[[]]}`,
 	} {
@@ -63,7 +63,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		key := resource.Key{DataType: "a.b.c", Cluster: "c", ID: "x"}
 		if req, err := decodePut(bytes.Clone(data), key); told(t, err) {
-			isJSON := req.Spec.ContentType == resource.JSONContentType
+			isJSON := req.Spec.ContentType == resource.JSONContentType || strings.HasSuffix(req.Spec.ContentType, "+json")
 			if len(req.Spec.Data) == 0 || req.Spec.ContentType == "" || isJSON && !json.Valid(req.Spec.Data) || req.Version < 0 || req.Version > resource.MaxVersion {
 				t.Errorf("put %+v", req)
 			}

@@ -108,7 +108,22 @@ func (b *putBody) payload() (resource.Payload, error) {
 	case b.contentType == resource.JSONContentType:
 		return resource.Payload{}, specFault("a JSON spec is given as spec, not as specBase64", "/specBase64")
 	}
-	return resource.Payload{Data: b.specBase64, ContentType: b.contentType}, nil
+	return resource.Payload{Data: b.specBase64, ContentType: b.contentType}, b.checkMedia()
+}
+
+// checkMedia refuses what no agent would take: what is called JSON is shown, and
+// read, as JSON, and the media type of events says how an event is written.
+func (b *putBody) checkMedia() error {
+	media, _, _ := mime.ParseMediaType(b.contentType) // was checked before
+	switch {
+	case strings.HasPrefix(media, "application/cloudevents"):
+		return specFault("contentType is that of an event, which a spec cannot have: give another", "/contentType")
+	case strings.HasSuffix(media, "+json"):
+		if fault := jsonFault(b.specBase64); fault != "" {
+			return specFault("specBase64 "+fault+", but contentType says that it is JSON", "/specBase64")
+		}
+	}
+	return nil
 }
 
 func specFault(detail, pointer string) error {

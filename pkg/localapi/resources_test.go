@@ -107,6 +107,8 @@ func TestPut(t *testing.T) {
 		"no spec":               {`{}`, "/spec"},
 		"null spec":             {`{"spec":null}`, "/spec"},
 		"both specs":            {`{"spec":1,"specBase64":"AA=="}`, "/specBase64"},
+		"JSON that is none":     {`{"specBase64":"aGFsbG8=","contentType":"application/x+json"}`, "/specBase64"},
+		"type of an event":      {`{"specBase64":"e30=","contentType":"application/cloudevents+json"}`, "/contentType"},
 		"not base64":            {`{"specBase64":"?","contentType":"text/plain"}`, "/specBase64"},
 		"no content type":       {`{"specBase64":"AA=="}`, "/contentType"},
 		"JSON as base64":        {`{"specBase64":"e30=","contentType":"application/json; charset=utf-8"}`, "/specBase64"},

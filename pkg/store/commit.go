@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"runtime/debug"
 	"time"
 )
 
@@ -16,7 +17,8 @@ const (
 // asks it to.
 const probeAfter = 2 * time.Second
 
-// run is the committer of what no Update commits on its own goroutine.
+// run is the committer of what no Update commits on its own goroutine. When it
+// ends there is none any more: the last commit may be that of an Update.
 func (s *Store) run() {
 	defer close(s.ended)
 	for s.jobs.wait(s.patience) {
@@ -24,6 +26,7 @@ func (s *Store) run() {
 		s.commit()
 		<-s.committing
 	}
+	s.committing <- struct{}{}
 }
 
 // commitOrWake makes the goroutine of an Update the committer if nobody is: to
@@ -33,14 +36,29 @@ func (s *Store) commitOrWake() {
 	select {
 	case s.committing <- struct{}{}:
 		if s.jobs.hurries() {
-			s.commit()
+			s.commitHere()
 		}
 		<-s.committing
 	default:
 	}
-	if s.jobs.hurries() || s.Err() != nil {
+	if s.jobs.waits() || s.Err() != nil {
 		s.jobs.signal()
 	}
+}
+
+// commitHere is commit on the goroutine of an Update. Whoever has called that may
+// recover from panics, as net/http does; but after one of an observer nobody
+// knows who was told what, and no commit would follow. So it ends the process,
+// as it does on the store's own goroutine: the next start has all of it.
+func (s *Store) commitHere() {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("an observer of the store panicked", "stack", string(debug.Stack()))
+			go panic(p) // where nobody recovers
+			select {}
+		}
+	}()
+	s.commit()
 }
 
 func (s *Store) patience() time.Duration {

@@ -59,6 +59,17 @@ func (s *Store) SetResident(records int) {
 	s.resident.limit = records
 }
 
+const MaxBytes = maxBytes
+
+// UpdateBefore is Update, with something that comes between it and its commit.
+func (s *Store) UpdateBefore(fn func(*Tx) error, between func()) {
+	if err := s.jobs.add(&job{fn: fn, done: func(error) {}}); err != nil {
+		panic(err)
+	}
+	between()
+	s.commitOrWake()
+}
+
 // Checkpoint moves the journal into the file now.
 func (s *Store) Checkpoint() error { return s.checkpoint() }
 
@@ -158,26 +169,26 @@ func RecodeFrame(body []byte) ([]byte, bool) {
 	return frame[frameHeader:], true
 }
 
-// SampleJournal is what follows the header of a segment with salt 0.
-func SampleJournal() (b []byte) {
-	for number := range uint64(3) {
+// SampleJournal is what follows the header of a segment with salt 0, by frames.
+func SampleJournal(frames int) (parts [][]byte) {
+	for number := range uint64(frames) {
 		frame := append(make([]byte, frameHeader), SampleFrame()...)
 		sealFrame(frame, 0, number)
-		b = append(b, frame...)
+		parts = append(parts, frame)
 	}
-	return b
+	return parts
 }
 
-// ScanJournal cuts frames, and looks for later ones behind them.
-func ScanJournal(b []byte, number uint64) {
+// ScanJournal cuts frames off, tells how many there were, and looks for later
+// ones behind them.
+func ScanJournal(b []byte, number uint64) (frames int, later bool) {
 	for {
 		_, rest, ok := cutFrame(b, 0, number)
 		if !ok {
-			break
+			return frames, LaterFrame(b, number)
 		}
-		number, b = number+1, rest
+		number, b, frames = number+1, rest, frames+1
 	}
-	LaterFrame(b, number)
 }
 
 // LaterFrame tells whether there is a frame behind a bad one, with salt 0.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -24,9 +25,40 @@ func FuzzDecodeFrame(f *testing.F) {
 }
 
 func FuzzReadJournal(f *testing.F) {
-	f.Add(store.SampleJournal(), uint8(0))
+	f.Add(bytes.Join(store.SampleJournal(3), nil), uint8(0))
 	f.Add([]byte{}, uint8(1))
 	f.Fuzz(func(t *testing.T, b []byte, at uint8) { store.ScanJournal(b, uint64(at)) })
+}
+
+// FuzzDamagedJournal changes bytes of a journal, and cuts it off: what is read
+// of it are the frames before the first that is not as it was, and those behind
+// are found.
+func FuzzDamagedJournal(f *testing.F) {
+	frames := store.SampleJournal(8)
+	whole := bytes.Join(frames, nil)
+	for _, at := range []uint16{0, 8, 12, 16, 100, 200} {
+		f.Add(at, byte(1), at+1, byte(0x80), uint16(len(whole))-at)
+	}
+	f.Fuzz(func(t *testing.T, at1 uint16, b1 byte, at2 uint16, b2 byte, cut uint16) {
+		damaged := bytes.Clone(whole)
+		damaged[int(at1)%len(whole)] ^= b1
+		damaged[int(at2)%len(whole)] ^= b2
+		damaged = damaged[:int(cut)%(len(whole)+1)]
+		good, later, end := 0, false, 0
+		for i, frame := range frames {
+			begin := end
+			end += len(frame)
+			switch same := end <= len(damaged) && bytes.Equal(damaged[begin:end], frame); {
+			case same && good == i:
+				good++
+			case same:
+				later = true
+			}
+		}
+		if read, found := store.ScanJournal(damaged, 0); read != good || found != later {
+			t.Errorf("read %d frames and found later ones: %v, want %d and %v", read, found, good, later)
+		}
+	})
 }
 
 // What a kill leaves of a large commit may look like the beginnings of many

@@ -51,7 +51,7 @@ func (q *jobs) add(j *job) error {
 	case !j.soon:
 		q.urgent++ // its caller sees to it
 	case len(q.line) == 1 || len(q.line) == maxUpdates:
-		q.signal() // otherwise the committer sleeps for the first of them already
+		q.signal() // otherwise the first of them has woken the committer, or will
 	}
 	return nil
 }
@@ -61,6 +61,14 @@ func (q *jobs) hurries() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.urgent > 0
+}
+
+// waits tells whether anything does. What came behind an Update has woken
+// nobody, and may have had no room in its commit.
+func (q *jobs) waits() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.line) > 0
 }
 
 func errClosed() error {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/pillion-dev/pillion/pkg/resource"
 	"github.com/pillion-dev/pillion/pkg/store"
@@ -467,5 +470,37 @@ func TestPayloadsAreCopied(t *testing.T) {
 	r, err := s.Get(key("a"))
 	if err != nil || string(r.Spec) != "mine" {
 		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// A segment whose end is missing is found by the next, however much is missing.
+func TestASegmentThatDoesNotGoOnIsFound(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for i := range 50 {
+		put(t, s, key(fmt.Sprint("r-", i)), 1, "x")
+	}
+	s.SetCheckpoint(func(*bbolt.Tx) error { return errOfTest })
+	if err := s.Checkpoint(); !errors.Is(err, errOfTest) {
+		t.Fatalf("checkpoint: %v", err)
+	}
+	put(t, s, key("r-50"), 1, "x")
+	left := image(t, dir)
+	s.SetCheckpoint((*bbolt.Tx).Commit)
+	paths := segments(t, left)
+	if len(paths) != 2 {
+		t.Fatalf("segments are %q", paths)
+	}
+	whole := size(t, paths[0])
+	for _, cut := range []int64{0, 28, 28 + 300, whole - 1} {
+		damaged := image(t, left)
+		if err := os.Truncate(segments(t, damaged)[0], cut); err != nil {
+			t.Fatal(err)
+		}
+		again, err := store.Open(store.Options{Dir: damaged, Sync: true})
+		if err == nil {
+			t.Errorf("cut at %d: it opened with %d records", cut, len(versions(again)))
+			again.Close()
+		}
 	}
 }

@@ -11,9 +11,11 @@ import (
 
 // children are what the test binary can be started again as.
 var children = map[string]func(dir string) error{
-	"writer":    writeUntilKilled,
-	"disk full": fillDisk,
-	"file full": fillFile,
+	"writer":      writeUntilKilled,
+	"disk full":   fillDisk,
+	"file full":   fillFile,
+	"first start": startOnFullDisk,
+	"panic":       panicInObserver,
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -35,6 +36,9 @@ func (s *Store) open() error {
 	dir := filepath.Dir(s.path)
 	if err := makeDir(dir); err != nil {
 		return fmt.Errorf("make state folder %s: %w; choose a state.dir that can be written", dir, err)
+	}
+	if err := makeFile(s.path); err != nil {
+		return s.explain(err)
 	}
 	if err := guard(s.openFile); err != nil {
 		return s.explain(err)
@@ -99,6 +103,34 @@ func (s *Store) openFile() (err error) {
 		return errors.Join(errReplaced, s.db.Close())
 	}
 	return nil
+}
+
+// makeFile makes the file of a new store under another name first: what a start
+// leaves that is killed in the midst of it, or finds the disk full, would pass
+// for a damaged store. An empty file holds its place, and the lock, meanwhile.
+func makeFile(path string) error {
+	place, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	if err := unix.Flock(int(place.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil // somebody has it: openFile waits, or says so
+	}
+	if info, err := place.Stat(); err != nil || info.Size() > 0 || !isStill(place, path) {
+		return err
+	}
+	fresh := path + ".new"
+	_ = os.Remove(fresh)
+	defer os.Remove(fresh) // not there any more if all went well
+	db, err := bbolt.Open(fresh, 0o600, &bbolt.Options{PageSize: pageSize})
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(fresh, path)
 }
 
 // isStill tells whether the open file has that name yet: a restore may have put

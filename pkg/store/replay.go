@@ -66,6 +66,9 @@ func (s *Store) play(r *replayed, dir string, number uint64) error {
 		return nil
 	}
 	r.lost = false
+	if beginsOtherwise(b, g.salt, st.Frame) {
+		return errLost
+	}
 	g.frame = st.Frame
 	rest, err := s.playFrames(r, g, b)
 	if err != nil {
@@ -118,6 +121,17 @@ func (s *Store) apply(c *contents) error {
 	}
 	s.journal.remember(c.lines, s.memory.state.Floor)
 	return nil
+}
+
+// beginsOtherwise tells whether the first frame of a segment is whole, and not
+// that which follows the segment before: of that one the end is missing.
+func beginsOtherwise(b []byte, salt, frame uint64) bool {
+	if len(b) < frameHeader {
+		return false
+	}
+	number := binary.BigEndian.Uint64(b)
+	_, _, whole := cutFrame(b, salt, number)
+	return whole && number != frame
 }
 
 // laterFrame looks for a frame behind one that is bad. Frames are written one

@@ -42,6 +42,14 @@ func (d *Driver) open(ctx context.Context, broker address) (*session, error) {
 	return s, nil
 }
 
+// cleanStart tells whether the broker is to forget the session before. It keeps a
+// publish of QoS 2 that was never finished, and the place that it takes in the
+// receive maximum, and we never go on with one: mosquitto takes no publish any
+// more when all places are taken. How an earlier process ended nobody knows.
+func (d *Driver) cleanStart() bool {
+	return d.options.SessionExpiry == 0 || d.options.PubQoS == 2 && !d.finished.Load()
+}
+
 func (d *Driver) connectPacket() *paho.Connect {
 	o := d.options
 	properties := &paho.ConnectProperties{
@@ -55,7 +63,7 @@ func (d *Driver) connectPacket() *paho.Connect {
 		properties.MaximumPacketSize = paho.Uint32(uint32(o.MaxPacketBytes))
 	}
 	return &paho.Connect{
-		ClientID: o.ClientID, CleanStart: o.SessionExpiry == 0, KeepAlive: uint16(o.KeepAlive / time.Second),
+		ClientID: o.ClientID, CleanStart: d.cleanStart(), KeepAlive: uint16(o.KeepAlive / time.Second),
 		UsernameFlag: o.Username != "", Username: o.Username,
 		PasswordFlag: o.Password != "", Password: []byte(o.Password),
 		Properties: properties,

@@ -19,6 +19,7 @@ type Driver struct {
 	addresses []address
 	topics    *topicNames
 	packetIDs atomic.Uint32 // the last one used, so that a resumed session does not see it again soon
+	finished  atomic.Bool   // the last session had no publish in flight when it ended
 
 	mu         sync.Mutex
 	current    int             // index of the broker to dial

@@ -84,6 +84,7 @@ func (s *session) run() {
 	tasks.Go(s.deliver)
 	tasks.Go(s.maintain)
 	<-s.client.Done() // the connection is closed and paho's goroutines are gone
+	s.driver.finished.Store(!s.state.unfinished())
 	s.settle()
 	close(s.drained)
 	tasks.Wait()

@@ -19,11 +19,12 @@ import (
 	"github.com/pillion-dev/pillion/testbroker"
 )
 
-// slowBroker takes one client. It reads so many bytes a second, and waits before
-// each PUBACK.
+// slowBroker takes one client. It reads so many bytes a second, waits before
+// each PUBACK, and answers none of the first publishes.
 type slowBroker struct {
 	rate  int
 	pause time.Duration
+	deaf  int
 }
 
 func (b slowBroker) start(t *testing.T) (addr string) {
@@ -51,6 +52,9 @@ func (b slowBroker) serve(conn net.Conn) {
 		case *packets.Connect:
 			answer = "\x20\x03\x00\x00\x00"
 		case *packets.Publish:
+			if b.deaf--; b.deaf >= 0 {
+				continue
+			}
 			time.Sleep(b.pause)
 			answer = "\x40\x02" + string([]byte{byte(content.PacketID >> 8), byte(content.PacketID)})
 		case *packets.Pingreq:
@@ -138,6 +142,30 @@ func TestDeadLinkUnderALargePacket(t *testing.T) {
 		t.Errorf("the session lasted %s, the packet may take 1.2s", waited)
 	}
 	if err := ended(t, s); !strings.Contains(err.Error(), "has not answered a packet for 1.2s") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// An answer that never comes is missed though later ones do.
+func TestAnswerThatIsLeftOutEndsSession(t *testing.T) {
+	addr := slowBroker{rate: 100 << 20, deaf: 1}.start(t)
+	s := dial(t, newDriver(t, mqtt.WithAckTimeout(sourceOptions(addr), 200*time.Millisecond)))
+	var publishers sync.WaitGroup
+	defer publishers.Wait()
+	for range 2 { // of which one waits for what never comes
+		publishers.Go(func() {
+			for err := error(nil); err == nil; time.Sleep(10 * time.Millisecond) {
+				_, err = s.Publish(t.Context(), spec(1))
+			}
+		})
+	}
+	select {
+	case <-s.Done():
+	case <-time.After(5 * time.Second):
+		t.Error("the session goes on")
+		mustNot(t, s.Close(within(t)))
+	}
+	if err := ended(t, s); !strings.Contains(err.Error(), "has not answered") {
 		t.Errorf("error is %v", err)
 	}
 }

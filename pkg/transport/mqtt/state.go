@@ -30,7 +30,9 @@ type state struct {
 	flights map[uint16]*flight
 	queued  int64     // bytes that were written and are not answered
 	heard   time.Time // of the last answer
+	newest  time.Time // when the newest packet that was answered was written
 	lost    bool
+	left    bool // a publish was in flight when it was lost
 }
 
 var _ pahosession.SessionManager = (*state)(nil)
@@ -142,14 +144,15 @@ const leastRate = 16 << 10
 // overdue tells whether an answer should have come by now: within the timeout
 // and the time that all bytes on their way may take, since the packet was
 // written, or since the last answer, for packets and answers come one after the
-// other (docs/transports.md, MQTT). patience is how long that was.
+// other (docs/transports.md, MQTT). So does one that was written so much earlier
+// than another that was answered: it was left out. patience is how long that was.
 func (s *state) overdue(now time.Time, timeout time.Duration) (patience time.Duration, late bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	patience = timeout + time.Duration(s.queued)*(time.Second/leastRate)
 	before := now.Add(-patience)
 	if !s.heard.Before(before) {
-		return 0, false
+		before = s.newest.Add(-patience)
 	}
 	for _, f := range s.flights {
 		if !f.sent.IsZero() && f.sent.Before(before) {
@@ -177,6 +180,9 @@ func (s *state) answered(id uint16, recv *packets.ControlPacket) {
 	delete(s.flights, id)
 	s.queued -= f.size
 	s.heard = time.Now()
+	if f.sent.After(s.newest) {
+		s.newest = f.sent
+	}
 	f.answer <- *recv
 	if f.publish {
 		<-s.slots
@@ -243,9 +249,17 @@ func (s *state) ConnectionLost(p *packets.Disconnect) error {
 	s.lost = true
 	for id, f := range s.flights {
 		delete(s.flights, id)
+		s.left = s.left || f.publish
 		f.answer <- packets.ControlPacket{}
 	}
 	return nil
+}
+
+// unfinished tells whether publishes were in flight when the session was lost.
+func (s *state) unfinished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.left
 }
 
 // Ack is never called: see replies.expect.
