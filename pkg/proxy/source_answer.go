@@ -40,7 +40,7 @@ func specEntries(metas []*store.Meta) iter.Seq[resync.SpecEntry] {
 	return func(yield func(resync.SpecEntry) bool) {
 		for _, m := range metas {
 			if !yield(resync.SpecEntry{ID: m.Key.ID, Version: m.Version, Deleting: !m.Deleting.IsZero(),
-				Gone: !m.Visible(), GoneConfirmedAt: m.Confirmed}) {
+				Gone: !m.Visible(), GoneConfirmedAt: confirmedAt(m)}) {
 				return
 			}
 		}
