@@ -72,10 +72,7 @@ func (s *source) status(tx *store.Tx, m store.Meta, e *event.Event) (outcome, er
 	}
 	same := m.HasStatus && event.Equal(rec.Status, e.Payload.Data)
 	if same && m.StatusVersion == e.ResourceVersion {
-		if sequence != m.SequenceID {
-			m.SequenceID = sequence
-			tx.Put(m, store.Write{})
-		}
+		s.repeated(tx, m, sequence)
 		return outcome{}, nil
 	}
 	m.SequenceID, m.StatusVersion, m.HasStatus = sequence, e.ResourceVersion, true
@@ -88,6 +85,21 @@ func (s *source) status(tx *store.Tx, m store.Meta, e *event.Event) (outcome, er
 	}
 	tx.Put(m, w)
 	return outcome{news: true}, nil
+}
+
+// repeated takes a status that is held already: it shows that the agent has the
+// version that it is about, still or again.
+func (s *source) repeated(tx *store.Tx, m store.Meta, sequence int64) {
+	shown := m.StatusVersion == m.Version && m.Deleting.IsZero() && !m.Out.Confirmed
+	if sequence == m.SequenceID && !shown {
+		return
+	}
+	m.SequenceID = sequence
+	told := shown && m.Out.Error != ""
+	if shown {
+		m.Out.Confirmed, m.Out.NoSubscribers, m.Out.Error = true, false, ""
+	}
+	tx.Put(m, store.Write{Visible: told})
 }
 
 // observe notes that the agent has shown the version held.
