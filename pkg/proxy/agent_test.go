@@ -439,6 +439,26 @@ func TestLeasesAndTheirAnswers(t *testing.T) {
 	})
 }
 
+// A source that kept no versions for a while may go on below the version that
+// the status held is about.
+func TestAgentStatusOfALowerVersionThatCameLater(t *testing.T) {
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		report := func() *event.Event {
+			t.Helper()
+			if _, err := s.SetStatus(context.Background(), resource.StatusRequest{Key: key("a"), Status: []byte(`{}`)}); err != nil {
+				t.Fatal(err)
+			}
+			return one(t, s.taken())
+		}
+		s.deliver(specOf("a", 5, `{"v":5}`))
+		report()
+		s.deliver(specOf("a", 0, `{"v":0}`), specOf("a", 3, `{"v":3}`))
+		if e := report(); e.ResourceVersion != 3 {
+			t.Fatalf("sent %s", describe([]*event.Event{e}))
+		}
+	})
+}
+
 func TestAgentStatusGuards(t *testing.T) {
 	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
 		ctx := context.Background()
