@@ -95,3 +95,21 @@ func FuzzParseSequence(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSequenceNewer compares with the arithmetic of docs/protocol.md.
+func FuzzSequenceNewer(f *testing.F) {
+	f.Add(int64(2124218715284180992), int64(2124218715284180993))
+	f.Add(int64(1), int64(0))
+	f.Add(int64(1<<62), int64(1<<62+1<<12))
+	f.Fuzz(func(t *testing.T, id, last int64) {
+		if id <= 0 || last < 0 { // ParseSequence gives none
+			return
+		}
+		newer, err := event.SequenceNewer(id, last)
+		sameNode := id>>12&1023 == last>>12&1023
+		want := last == 0 || sameNode && id > last // of one node, time and step are the number itself
+		if newer != want || (err != nil) != (last != 0 && !sameNode) {
+			t.Errorf("%d after %d: %v, %v", id, last, newer, err)
+		}
+	})
+}

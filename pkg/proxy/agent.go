@@ -138,7 +138,7 @@ func (a *agent) setStatus(tx *store.Tx, key resource.Key, status []byte, version
 	switch {
 	case version > m.Version:
 		return resource.Errorf(resource.Conflict, "version %d is above %d, the version held: report what was seen", version, m.Version)
-	case version < m.StatusVersion && m.Version != 0:
+	case version < m.StatusVersion && m.StatusVersion <= m.Version: // else the source has counted anew
 		return resource.Errorf(resource.Conflict, "the status held is about version %d already: get the resource again", m.StatusVersion)
 	case event.IsDeleted(status) && m.Deleting.IsZero():
 		return resource.Errorf(resource.Conflict, "the resource is not being deleted: a condition Deleted=True would make the source send it again")

@@ -87,7 +87,7 @@ func (a *agent) confirmAgain(tx *store.Tx, m store.Meta, e *event.Event) outcome
 // life raises nothing from the dead. Until the broker has taken our
 // confirmation the new spec waits.
 func (a *agent) afterDeletion(tx *store.Tx, m store.Meta, e *event.Event) (outcome, error) {
-	if !e.Time.After(m.DeleteTime) {
+	if !follows(&m, e) {
 		return outcome{drop: dropAnotherLife}, nil
 	}
 	if m.Out.Pending {
@@ -100,7 +100,7 @@ func (a *agent) afterDeletion(tx *store.Tx, m store.Meta, e *event.Event) (outco
 // and drops everything else.
 func (a *agent) whileDeleting(tx *store.Tx, m store.Meta, e *event.Event) (outcome, error) {
 	if e.DeletionTimestamp == nil {
-		if !e.Time.After(m.DeleteTime) {
+		if !follows(&m, e) {
 			return outcome{drop: dropAnotherLife}, nil
 		}
 		return a.keepAside(tx, m, e), nil
@@ -111,6 +111,13 @@ func (a *agent) whileDeleting(tx *store.Tx, m store.Meta, e *event.Event) (outco
 	m.DeleteTime = e.Time
 	tx.Put(m, dropNext(&m, e))
 	return outcome{}, nil
+}
+
+// follows tells whether a spec was made after the delete of m: by the clock of
+// its source or, since that may have been set back meanwhile, by a version that
+// the life which was deleted never had.
+func follows(m *store.Meta, e *event.Event) bool {
+	return e.Time.After(m.DeleteTime) || m.Version != 0 && e.ResourceVersion > m.Version
 }
 
 // dropNext drops the spec kept aside if a delete was made after it.
@@ -124,7 +131,7 @@ func dropNext(m *store.Meta, e *event.Event) store.Write {
 }
 
 func (a *agent) keepAside(tx *store.Tx, m store.Meta, e *event.Event) outcome {
-	if m.Next != nil && !e.Time.After(m.Next.Time) {
+	if m.Next != nil && !e.Time.After(m.Next.Time) && e.ResourceVersion <= m.Next.Version {
 		return outcome{drop: dropStale}
 	}
 	m.Next = &store.NextSpec{Version: e.ResourceVersion, Time: e.Time, ContentType: contentType(e.Payload)}

@@ -179,6 +179,38 @@ func TestAgentNothingComesBackFromTheDead(t *testing.T) {
 	})
 }
 
+// A source whose clock was set back after a delete says by versions what
+// followed it.
+func TestAgentTakesTheNextLifeFromASourceWhoseClockWentBack(t *testing.T) {
+	const back = -48 * time.Hour
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		old := specOf("a", 2, `{"life":1}`)
+		s.deliver(old)
+		time.Sleep(time.Second)
+		s.deliver(specOf("a", 2, ""))
+		next := func(version int64) *event.Event {
+			e := specOf("a", version, fmt.Sprintf(`{"v":%d}`, version))
+			e.Time = e.Time.Add(back)
+			return e
+		}
+		s.deliver(next(3), next(4), next(3), old) // while it is being deleted
+		s.delete("a", false)
+		if res := s.get("a"); res.Version != 4 || res.DeletionTimestamp != nil {
+			t.Fatalf("version %d, deleting %v", res.Version, res.DeletionTimestamp)
+		}
+		time.Sleep(time.Second)
+		s.deliver(specOf("a", 4, ""))
+		s.delete("a", false)
+		s.gone("a")
+		s.deliver(next(4), old) // late
+		s.gone("a")
+		s.deliver(next(5))
+		if res := s.get("a"); res.Version != 5 {
+			t.Fatalf("version %d", res.Version)
+		}
+	})
+}
+
 // What is answered about a life that has ended does not touch the next one.
 func TestAgentAnswerOfAnEarlierLife(t *testing.T) {
 	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
@@ -403,6 +435,26 @@ func TestLeasesAndTheirAnswers(t *testing.T) {
 		}
 		if item := s.leaseOne(); !slices.Contains(item.Reasons, "requeued") {
 			t.Fatalf("requeued with %v", item.Reasons)
+		}
+	})
+}
+
+// A source that kept no versions for a while may go on below the version that
+// the status held is about.
+func TestAgentStatusOfALowerVersionThatCameLater(t *testing.T) {
+	story(t, resource.Agent, func(t *testing.T, s *sidecar) {
+		report := func() *event.Event {
+			t.Helper()
+			if _, err := s.SetStatus(context.Background(), resource.StatusRequest{Key: key("a"), Status: []byte(`{}`)}); err != nil {
+				t.Fatal(err)
+			}
+			return one(t, s.taken())
+		}
+		s.deliver(specOf("a", 5, `{"v":5}`))
+		report()
+		s.deliver(specOf("a", 0, `{"v":0}`), specOf("a", 3, `{"v":3}`))
+		if e := report(); e.ResourceVersion != 3 {
+			t.Fatalf("sent %s", describe([]*event.Event{e}))
 		}
 	})
 }

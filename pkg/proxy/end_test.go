@@ -75,6 +75,28 @@ func TestTheEndDoesNotWaitForTheRate(t *testing.T) {
 	})
 }
 
+// Nor does it hold up the new session that a change of the configuration asks for.
+func TestANewSessionDoesNotWaitForTheRate(t *testing.T) {
+	story(t, resource.Source, func(t *testing.T, s *sidecar) {
+		live := settings()
+		live.Limits.PublishQPS, live.Limits.PublishBurst = 1, 1
+		s.Reconfigure(live, s.wire, false)
+		for i := range 10 {
+			s.put(fmt.Sprint(i), `{}`)
+		}
+		s.requests()
+		s.Reconfigure(live, s.wire, true)
+		time.Sleep(time.Second)
+		if len(s.requests()) == 0 {
+			t.Fatal("the new session has not asked for resync")
+		}
+		time.Sleep(20 * time.Second)
+		if n := s.Pending(); n != 0 {
+			t.Errorf("%d are pending", n)
+		}
+	})
+}
+
 func TestTheEndIsAtOnceIfNothingIsPending(t *testing.T) {
 	for name, online := range map[string]bool{"online": true, "offline": false} {
 		t.Run(name, func(t *testing.T) {

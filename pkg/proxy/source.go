@@ -120,10 +120,19 @@ func (s *source) owed(m *store.Meta, next shipment) bool {
 	case next.why.unknown:
 		return true
 	case !m.Gone.IsZero() && !m.Confirmed.IsZero():
-		return m.Out.Pending || next.why.response && !m.Confirmed.After(next.why.askedAt)
+		return m.Out.Pending || next.why.response && !confirmedAt(m).After(next.why.askedAt)
 	default:
 		return next.why.response || m.Out.Pending || !m.Out.Confirmed
 	}
+}
+
+// confirmedAt is when a deletion was confirmed, to compare a request with. A time
+// that is still to come was noted before the clock was set back, and says nothing.
+func confirmedAt(m *store.Meta) time.Time {
+	if m.Confirmed.After(time.Now()) {
+		return time.Time{}
+	}
+	return m.Confirmed
 }
 
 func deletedAt(m *store.Meta) *time.Time {

@@ -24,7 +24,11 @@ func (s *source) answer(ctx context.Context, e *event.Event) error {
 	asked := askedAt(e)
 	held := s.store.Group(group)
 	answer := resync.AnswerSpecs(req, asked, s.opts.ID, specEntries(held))
+	err = s.withdraw(ctx, held, answer.Send, asked)
 	s.answerWith(answer.Send, group, reason{response: true, askedAt: asked})
+	if err != nil {
+		return err
+	}
 	if err := s.confirmed(ctx, held, answer.Confirmed); err != nil {
 		return err
 	}
@@ -40,11 +44,52 @@ func specEntries(metas []*store.Meta) iter.Seq[resync.SpecEntry] {
 	return func(yield func(resync.SpecEntry) bool) {
 		for _, m := range metas {
 			if !yield(resync.SpecEntry{ID: m.Key.ID, Version: m.Version, Deleting: !m.Deleting.IsZero(),
-				Gone: !m.Visible(), GoneConfirmedAt: m.Confirmed}) {
+				Gone: !m.Visible(), GoneConfirmedAt: confirmedAt(m)}) {
 				return
 			}
 		}
 	}
+}
+
+// withdraw takes back that the agent has confirmed what it has shown to lack: it
+// has lost it. So the answer is no single shot, which a broker that drops what it
+// cannot queue, or an end of this process, would make the last that is said: an
+// SDK agent asks once for each of its connections.
+func (s *source) withdraw(ctx context.Context, compared []*store.Meta, ids []string, asked time.Time) error {
+	lacks := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		lacks[id] = true
+	}
+	var lost []*store.Meta
+	for _, m := range compared {
+		if lacks[m.Key.ID] && hadBefore(m, asked) {
+			lost = append(lost, m)
+		}
+	}
+	for chunk := range slices.Chunk(lost, chunkSize) {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			for _, was := range chunk {
+				m := tx.Meta(was.Key)
+				if m == nil || m.Out.Dirty != was.Out.Dirty || !hadBefore(m, asked) {
+					continue // changed since it was compared
+				}
+				now := *m
+				now.Out.Confirmed = false
+				tx.Put(now, store.Write{})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hadBefore tells whether the agent confirmed the version held before it asked:
+// a status that came after its request tells more than the request does.
+func hadBefore(m *store.Meta, asked time.Time) bool {
+	return m.Visible() && m.Deleting.IsZero() && m.Out.Confirmed && !m.Out.ObservedAt.After(asked)
 }
 
 // confirmed notes what the agent has shown to hold, of what was compared: it is

@@ -48,7 +48,7 @@ func (s *source) afterlife(tx *store.Tx, m store.Meta, deleted bool) outcome {
 		m.Out.Pending, m.Out.Confirmed, m.Out.Left = false, true, false
 		tx.Put(m, store.Write{})
 		return outcome{news: true}
-	case deleted || m.Out.Pending || tx.Now().Sub(m.Out.PublishedAt) < toldAgain:
+	case deleted || m.Out.Pending || within(toldAgain, m.Out.PublishedAt, tx.Now()):
 		return outcome{drop: dropUnknown}
 	}
 	m.Out.Pending, m.Out.Dirty = true, tx.TakeRevision()
@@ -72,10 +72,7 @@ func (s *source) status(tx *store.Tx, m store.Meta, e *event.Event) (outcome, er
 	}
 	same := m.HasStatus && event.Equal(rec.Status, e.Payload.Data)
 	if same && m.StatusVersion == e.ResourceVersion {
-		if sequence != m.SequenceID {
-			m.SequenceID = sequence
-			tx.Put(m, store.Write{})
-		}
+		s.repeated(tx, m, sequence)
 		return outcome{}, nil
 	}
 	m.SequenceID, m.StatusVersion, m.HasStatus = sequence, e.ResourceVersion, true
@@ -88,6 +85,21 @@ func (s *source) status(tx *store.Tx, m store.Meta, e *event.Event) (outcome, er
 	}
 	tx.Put(m, w)
 	return outcome{news: true}, nil
+}
+
+// repeated takes a status that is held already: it shows that the agent has the
+// version that it is about, still or again.
+func (s *source) repeated(tx *store.Tx, m store.Meta, sequence int64) {
+	shown := m.StatusVersion == m.Version && m.Deleting.IsZero() && !m.Out.Confirmed
+	if sequence == m.SequenceID && !shown {
+		return
+	}
+	m.SequenceID = sequence
+	told := shown && m.Out.Error != ""
+	if shown {
+		m.Out.Confirmed, m.Out.NoSubscribers, m.Out.Error = true, false, ""
+	}
+	tx.Put(m, store.Write{Visible: told})
 }
 
 // observe notes that the agent has shown the version held.
@@ -173,11 +185,19 @@ const anotherWriter = "another writer: the agent holds a higher version of this 
 func recentRaises(tx *store.Tx, m store.Meta) []int64 {
 	recent := make([]int64, 0, mostRaises)
 	for _, at := range m.Out.Raises {
-		if tx.Now().Sub(time.Unix(at, 0)) < raiseWindow {
+		if within(raiseWindow, time.Unix(at, 0), tx.Now()) {
 			recent = append(recent, at)
 		}
 	}
 	return recent
+}
+
+// within tells whether a time that was stored is less than so long ago. One that
+// is still to come was stored before the clock was set back: how long ago that
+// was nobody knows, and nothing waits until the clock is there again.
+func within(long time.Duration, stored, now time.Time) bool {
+	ago := now.Sub(stored)
+	return ago >= 0 && ago < long
 }
 
 // raise gives a resource the version after over, and owes it to the agent.

@@ -201,6 +201,41 @@ func TestSourceRepeatsUntilConfirmed(t *testing.T) {
 	})
 }
 
+// An agent that has lost its memory asks once. The broker may lose the answer,
+// and the source may die over it.
+func TestSourceRepeatsTheAnswerToAnAgentThatLostItsMemory(t *testing.T) {
+	for name, killed := range map[string]bool{"lives on": false, "dies": true} {
+		t.Run(name, func(t *testing.T) {
+			story(t, resource.Source, func(t *testing.T, s *sidecar) {
+				s.put("a", `{}`)
+				s.deliver(statusOf("a", 1, `{"ok":true}`))
+				one(t, s.taken())
+				time.Sleep(time.Minute)
+				early := specRequest()
+				early.Time = time.Now().Add(-2 * time.Minute) // from before it had the spec
+				s.deliver(early)
+				one(t, s.taken())
+				time.Sleep(time.Hour)
+				none(t, s.taken())
+
+				s.deliver(specRequest())
+				one(t, s.taken())
+				if killed {
+					s.restart()
+				}
+				time.Sleep(31 * time.Second)
+				one(t, s.taken())
+				s.deliver(statusOf("a", 1, `{"ok":true}`))
+				time.Sleep(3 * time.Hour)
+				none(t, s.taken())
+				if res := s.get("a"); res.Sync.State != resource.Observed || res.Sync.Error != "" {
+					t.Fatalf("%+v", res.Sync)
+				}
+			})
+		})
+	}
+}
+
 func TestSourceGivesUpRepeatingAndSaysSo(t *testing.T) {
 	story(t, resource.Source, func(t *testing.T, s *sidecar) {
 		s.put("a", `{}`)

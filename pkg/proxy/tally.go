@@ -25,18 +25,22 @@ const (
 	mostTallied  = 100000 // from there on resync.maxDeletes is no limit
 )
 
-// readTally reads what keep has written. What is later than now was
-// written by another clock.
+// readTally reads what keep has written.
 func readTally(s *store.Store) tally {
 	t := tally{}
 	if data := s.Setting(tallySetting); len(data) > 0 {
 		_ = json.Unmarshal(data, &t) // written by keep only
 	}
-	now := time.Now().Unix()
-	for name, at := range t {
-		t[name] = min(at, now)
-	}
+	t.notAfter(time.Now())
 	return t
+}
+
+// notAfter is for times that are to come, which were noted before the clock was
+// set back: they count from now.
+func (t tally) notAfter(now time.Time) {
+	for name, at := range t {
+		t[name] = min(at, now.Unix())
+	}
 }
 
 func tallyName(k resource.Key) string {
@@ -52,6 +56,7 @@ func tallyName(k resource.Key) string {
 func (t tally) with(group resource.Group, ids []event.ResourceVersion) tally {
 	now := time.Now()
 	since := now.Add(-tallyWindow).Unix()
+	t.notAfter(now)
 	sum := maps.Clone(t)
 	maps.DeleteFunc(sum, func(_ string, at int64) bool { return at < since })
 	for _, r := range ids {

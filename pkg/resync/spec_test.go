@@ -108,3 +108,90 @@ func BenchmarkAnswerSpecs(b *testing.B) {
 		})
 	}
 }
+
+// FuzzAnswerSpecs answers a request as docs/protocol.md puts it, resource by
+// resource.
+func FuzzAnswerSpecs(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8}, []byte{9, 1, 17, 2, 33, 3}, byte(0x21))
+	f.Add([]byte{0x12, 0x34, 0x52}, []byte{}, byte(0))
+	f.Fuzz(func(t *testing.T, held, listed []byte, bounds byte) {
+		entries, req := fuzzedEntries(held), fuzzedRequest(listed, bounds)
+		got := resync.AnswerSpecs(req, asked, "hub1", slices.Values(entries))
+		var want resync.SpecAnswer
+		for _, e := range entries {
+			if out(req, e.ID) {
+				continue
+			}
+			version, listed := lookUp(req, e.ID)
+			switch {
+			case e.Gone && (!listed || e.GoneConfirmedAt.After(asked)):
+			case e.Gone, e.Deleting, e.Version == 0, e.Version > version:
+				want.Send = append(want.Send, e.ID)
+			case e.Version == version:
+				want.Confirmed = append(want.Confirmed, e.ID)
+			default:
+				want.Ahead = append(want.Ahead, resync.ResourceAhead{ID: e.ID, Version: version})
+			}
+		}
+		for i, v := range req.ResourceVersions {
+			here := func(e resync.SpecEntry) bool { return e.ID == v.ResourceID }
+			before := func(w event.ResourceVersion) bool { return w.ResourceID == v.ResourceID && w.Source != "hub2" }
+			if v.Source != "hub2" && !out(req, v.ResourceID) && !slices.ContainsFunc(entries, here) &&
+				!slices.ContainsFunc(req.ResourceVersions[:i], before) {
+				want.Unknown = append(want.Unknown, v)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v of %+v: got %+v, want %+v", req, entries, got, want)
+		}
+	})
+}
+
+// fuzzedID is one of eight.
+func fuzzedID(b byte) string { return string(rune('a' + b%8)) }
+
+// fuzzedEntries are resources of a source, each once.
+func fuzzedEntries(data []byte) (entries []resync.SpecEntry) {
+	seen := map[string]bool{}
+	for _, b := range data {
+		e := resync.SpecEntry{ID: fuzzedID(b), Version: int64(b >> 3 & 3), Deleting: b&0x20 != 0, Gone: b&0x40 != 0}
+		if b&0x80 != 0 {
+			e.GoneConfirmedAt = asked.Add(time.Duration(b&1) * time.Second)
+		}
+		if !seen[e.ID] {
+			entries = append(entries, e)
+		}
+		seen[e.ID] = true
+	}
+	return entries
+}
+
+// fuzzedRequest lists ids of three owners, some more than once.
+func fuzzedRequest(data []byte, bounds byte) *event.SpecRequest {
+	req := &event.SpecRequest{}
+	for _, b := range data {
+		req.ResourceVersions = append(req.ResourceVersions, event.ResourceVersion{ResourceID: fuzzedID(b),
+			ResourceVersion: int64(b >> 3 & 3), Source: []string{"", "", "hub1", "hub2"}[b>>5&3]})
+	}
+	if bounds&0x08 != 0 {
+		req.From = pointer(fuzzedID(bounds))
+	}
+	if bounds&0x80 != 0 {
+		req.To = pointer(fuzzedID(bounds >> 4))
+	}
+	return req
+}
+
+func out(req *event.SpecRequest, id string) bool {
+	return req.From != nil && id < *req.From || req.To != nil && id > *req.To
+}
+
+// lookUp is the version of the first entry of an id that is no other source's.
+func lookUp(req *event.SpecRequest, id string) (version int64, listed bool) {
+	for _, v := range req.ResourceVersions {
+		if v.ResourceID == id && v.Source != "hub2" {
+			return v.ResourceVersion, true
+		}
+	}
+	return 0, false
+}

@@ -34,3 +34,45 @@ func TestAnswerStatuses(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAnswerStatuses: however a list is cut, an agent sends the same, and that
+// is what docs/protocol.md says.
+func FuzzAnswerStatuses(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 0x41, 0x82}, []byte{1, 0x22, 0x43}, 100)
+	f.Add([]byte{1, 2}, []byte{}, 1)
+	f.Fuzz(func(t *testing.T, held, listed []byte, maxBytes int) {
+		hash := func(b byte) string { return []string{"", "h1", "h2", "h3"}[b&3] }
+		var entries []resync.StatusEntry
+		for _, b := range held {
+			e := resync.StatusEntry{ID: fuzzedID(b), Hash: hash(b >> 3), RawHash: hash(b >> 5), HasStatus: b&0x80 == 0}
+			if !slices.ContainsFunc(entries, func(other resync.StatusEntry) bool { return other.ID == e.ID }) {
+				entries = append(entries, e)
+			}
+		}
+		hashes := map[string]string{}
+		var list []event.ResourceHash
+		for _, b := range listed {
+			id := fuzzedID(b)
+			if _, twice := hashes[id]; !twice {
+				hashes[id] = hash(b >> 3)
+				list = append(list, event.ResourceHash{ResourceID: id, StatusHash: hashes[id]})
+			}
+		}
+		var want, got []string
+		for _, e := range entries {
+			theirs, asked := hashes[e.ID]
+			same := theirs == e.Hash || theirs == e.RawHash
+			if e.HasStatus && (len(list) == 0 || asked && !same) {
+				want = append(want, e.ID)
+			}
+		}
+		for _, req := range resync.CutStatuses(list, maxBytes) {
+			got = append(got, resync.AnswerStatuses(req, slices.Values(entries))...)
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%v of %+v: sends %v, want %v", list, entries, got, want)
+		}
+	})
+}
