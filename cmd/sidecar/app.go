@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +63,7 @@ func NewApp(cfg *config.Config, path string) (_ *App, err error) {
 	if a.driver, err = newDriver(cfg, a.log); err != nil {
 		return nil, err
 	}
-	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Forget: notRestored, Log: a.log}); err != nil {
+	if a.store, err = store.Open(store.Options{Dir: cfg.State.Dir, Sync: cfg.State.Sync, Owner: ownerOf(cfg), Mine: mayOpen(cfg), Forget: notRestored, Log: a.log}); err != nil {
 		return nil, err
 	}
 	if err := a.openEngine(cfg); err != nil {
@@ -118,6 +119,16 @@ func ownerOf(cfg *config.Config) string {
 		return "agent " + cfg.ID + " of cluster " + cfg.Cluster
 	}
 	return "source " + cfg.ID
+}
+
+// mayOpen tells which store may be opened: not that of the other role, nor that of
+// another source, whose resources nobody would ever hear of again. What an agent
+// is called is not in its resources.
+func mayOpen(cfg *config.Config) func(owner string) bool {
+	return func(owner string) bool {
+		role, _, _ := strings.Cut(owner, " ")
+		return role == string(cfg.Role) && (cfg.Role == resource.Agent || owner == ownerOf(cfg))
+	}
 }
 
 // Run serves until ctx ends or a client asks for the shutdown, or until the

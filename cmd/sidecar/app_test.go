@@ -84,3 +84,16 @@ func TestABrokenStoreIsNotWaitedForForEver(t *testing.T) {
 		}
 	})
 }
+
+// Whose store a sidecar takes over.
+func TestMayOpen(t *testing.T) {
+	source := &config.Config{Role: resource.Source, ID: "hub1"}
+	agent := &config.Config{Role: resource.Agent, ID: "a2", Cluster: "cluster1"}
+	for owner, want := range map[string][2]bool{
+		ownerOf(source): {true, false}, "source hub2": {false, false}, ownerOf(agent): {false, true}, "agent a1 of cluster cluster1": {false, true},
+	} {
+		if got := [2]bool{mayOpen(source)(owner), mayOpen(agent)(owner)}; got != want {
+			t.Errorf("%s: %v, want %v", owner, got, want)
+		}
+	}
+}

@@ -29,6 +29,9 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
+	if s.mine != nil && st.Owner != "" && !s.mine(st.Owner) {
+		return fmt.Errorf("%w: it is that of %s, and this is %s", errOther, st.Owner, s.owner)
+	}
 	boot := bootID()
 	lossy := !isNew && st.mayHaveLost(boot)
 	if lossy {

@@ -334,3 +334,25 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 		t.Errorf("spec is %q", got)
 	}
 }
+
+// The store of another sidecar is left as it is, and not opened.
+func TestTheStoreOfAnotherIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	mine := open(t, dir, owned)
+	put(t, mine, key("a"), 1, "x")
+	closeStore(t, mine)
+	other := store.Options{Dir: dir, Owner: "agent a1", Mine: func(o string) bool { return o == "agent a1" }}
+	_, err := store.Open(other)
+	if err == nil || !strings.Contains(err.Error(), "it is that of source hub1, and this is agent a1; choose another state.dir") {
+		t.Errorf("error %v", err)
+	}
+	other.Mine = func(o string) bool { return o == owner }
+	s, err := store.Open(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore(t, s)
+	if got := spec(t, s, key("a")); got != "x" {
+		t.Errorf("spec %q", got)
+	}
+}

@@ -17,6 +17,7 @@ var (
 	errDamaged    = errors.New("damaged")
 	errStray      = errors.New("there is a journal of another file beside it")
 	errUnreadable = errors.New("damaged or unreadable")
+	errOther      = errors.New("the store of another sidecar")
 	errNoBackup   = errors.New("not a backup, or not all of one: 'sidecar backup' makes them")
 	errReplaced   = errors.New("the file was replaced meanwhile: start again")
 )
@@ -36,7 +37,7 @@ func (s *Store) explain(err error) error {
 		return fmt.Errorf("open store %s: %w; move it away to begin anew: the other side sends again what it knows", s.path, err)
 	case errors.Is(err, errStray):
 		return fmt.Errorf("open store %s: %w; put the file back that it belongs to, or move the journal away: all was left as it is", s.path, err)
-	case errors.Is(err, errForeign):
+	case isAny(err, errForeign, errOther):
 		return fmt.Errorf("open store %s: %w; choose another state.dir, or move the file away: it was left as it is", s.path, err)
 	case isAny(err, errDamaged, errUnreadable):
 		return fmt.Errorf("open store %s: %w; put a backup in its place, or move it away to begin anew, its journal (%s*) too: all was left as it is", s.path, err, segmentPrefix)

@@ -22,12 +22,13 @@ const DefaultHistory = 10_000
 
 // Options say where the store lies and how it writes.
 type Options struct {
-	Dir     string       // state.dir; made with mode 0700 if missing; the file in it is sidecar.db, mode 0600
-	Sync    bool         // sync on every commit; without it a power cut may take changes back
-	History int          // visible changes kept for watchers; 0 = DefaultHistory
-	Owner   string       // whose store it is, kept in it: Restore refuses that of another; "" = leave it
-	Forget  []string     // settings that do not outlive a journal that is missing, see RestoreOptions
-	Log     *slog.Logger // nil = discard
+	Dir     string                  // state.dir; made with mode 0700 if missing; the file in it is sidecar.db, mode 0600
+	Sync    bool                    // sync on every commit; without it a power cut may take changes back
+	History int                     // visible changes kept for watchers; 0 = DefaultHistory
+	Owner   string                  // whose store it is, kept in it: Restore refuses that of another; "" = leave it
+	Mine    func(owner string) bool // tells of the owner that is kept whether the store may be opened; nil = of all
+	Forget  []string                // settings that do not outlive a journal that is missing, see RestoreOptions
+	Log     *slog.Logger            // nil = discard
 }
 
 // Store is an open store. Its methods may be called from any goroutine, but
@@ -38,6 +39,7 @@ type Store struct {
 	sync    bool
 	history int
 	owner   string
+	mine    func(owner string) bool
 	forget  []string
 	log     *slog.Logger
 	clock   func() time.Time
@@ -85,6 +87,7 @@ func newStore(o Options) *Store {
 		sync:    o.Sync,
 		history: o.History,
 		owner:   o.Owner,
+		mine:    o.Mine,
 		forget:  o.Forget,
 		log:     o.Log,
 		clock:   time.Now,
