@@ -35,6 +35,12 @@ type world struct {
 
 func newWorld(t testing.TB, role resource.Role, dir string) *world {
 	t.Helper()
+	return newWorldOf(t, role, dir, func(e workapi.Engine) workapi.Engine { return e })
+}
+
+// newWorldOf is a world whose API has another engine in the place of the usual one.
+func newWorldOf(t testing.TB, role resource.Role, dir string, other func(workapi.Engine) workapi.Engine) *world {
+	t.Helper()
 	s, err := store.Open(store.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +52,7 @@ func newWorld(t testing.TB, role resource.Role, dir string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := workapi.New(workapi.Options{Role: role, ID: "hub1", Store: s, Engine: engine, MaxResourceBytes: func() int64 { return mostBytes }})
+	api := workapi.New(workapi.Options{Role: role, ID: "hub1", Store: s, Engine: other(engine), MaxResourceBytes: func() int64 { return mostBytes }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- api.Run(ctx) }()
