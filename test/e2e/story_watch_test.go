@@ -190,6 +190,9 @@ func TestWatchersOverRestarts(t *testing.T) {
 		logs[i] = newWatchLog()
 		group.Go(func() { logs[i].follow(ctx, client.New(s.socket())) })
 	}
+	for _, log := range logs { // what is there when a watch begins comes in another order
+		eventually(t, patience, "all watches have begun", func() error { return expect(log.began(), "one has not") })
+	}
 	for i := range watcherRestarts + 1 {
 		const part = manyChanges / (watcherRestarts + 1)
 		applied := make(chan struct{})
@@ -235,10 +238,11 @@ func (s *sidecar) insist(items iter.Seq2[resource.PutRequest, error]) {
 
 // watchLog is what one watcher saw of new resources.
 type watchLog struct {
-	mu    sync.Mutex
-	last  resource.Revision
-	seen  map[string]bool
-	fault error
+	mu     sync.Mutex
+	synced bool
+	last   resource.Revision
+	seen   map[string]bool
+	fault  error
 }
 
 func newWatchLog() *watchLog { return &watchLog{seen: map[string]bool{}} }
@@ -247,6 +251,12 @@ func (l *watchLog) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.seen)
+}
+
+func (l *watchLog) began() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.synced
 }
 
 // follow watches from the beginning, before there was anything.
@@ -265,6 +275,7 @@ func (l *watchLog) note(event resource.WatchEvent) {
 	defer l.mu.Unlock()
 	switch event.Type {
 	case resource.WatchSynced, resource.WatchBookmark:
+		l.synced = true
 		return
 	case resource.WatchAdded:
 	default:
