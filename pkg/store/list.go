@@ -62,7 +62,10 @@ func (s *Store) Scan(o ListOptions, records int, yield func([]*Record) bool) err
 		if err != nil {
 			return err
 		}
-		read += len(found)
+		if read += len(found); read >= residentInScan {
+			s.dropPagesOf(snap.tx)
+			read = 0
+		}
 		if !yield(found) {
 			break
 		}

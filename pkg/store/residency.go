@@ -3,6 +3,8 @@ package store
 import (
 	"sync"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 // The file is mapped, and each page that was once looked at counts as memory of
@@ -13,6 +15,9 @@ import (
 const (
 	residentRecords = 256
 	residentTime    = 500 * time.Millisecond
+
+	// residentInScan is after how many records one that reads many lets go.
+	residentInScan = 1024
 )
 
 // residency counts what was looked at since the mapping was let go.
@@ -54,9 +59,13 @@ func (s *Store) letGo() {
 	if err != nil {
 		return // closed or broken
 	}
-	dropPages(s.db.Info().Data, tx.Size())
+	s.dropPagesOf(tx)
 	_ = tx.Rollback()
 }
+
+// dropPagesOf is letGo for who holds a transaction and goes on with it: another
+// one could wait for it.
+func (s *Store) dropPagesOf(tx *bbolt.Tx) { dropPages(s.db.Info().Data, tx.Size()) }
 
 func (r *residency) reset() {
 	r.mu.Lock()

@@ -35,6 +35,28 @@ func TestTheFileDoesNotStayInMemory(t *testing.T) {
 	}
 }
 
+// A scan of all does not bring the whole file into memory at once.
+func TestAScanLetsGoOfTheFile(t *testing.T) {
+	s := open(t, t.TempDir(), noSync)
+	large := strings.Repeat("x", 8<<10)
+	for i := range 40 {
+		update(t, s, func(tx *store.Tx) {
+			for j := range 100 {
+				putTx(tx, key(fmt.Sprintf("r-%d-%d", i, j)), 1, large)
+			}
+		})
+	}
+	checkpoint(t, s)
+	most := 0
+	err := s.Scan(store.ListOptions{}, 128, func([]*store.Record) bool {
+		most = max(most, resident(t, s.Path()))
+		return true
+	})
+	if file := int(s.Bytes() >> 10); err != nil || most == 0 || most > file/2 {
+		t.Errorf("%d KiB of a file of %d KiB were in memory: %v", most, file, err)
+	}
+}
+
 // resident is how much of a mapped file counts as memory of this process, in
 // KiB.
 func resident(t *testing.T, path string) (kib int) {
