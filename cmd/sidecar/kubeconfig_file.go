@@ -43,16 +43,8 @@ func (k *kubeconfigFile) arrange(cfg *config.Config) error {
 // Run writes the file again when token or CA have changed, until ctx ends; then
 // it returns nil.
 func (k *kubeconfigFile) Run(ctx context.Context) error {
-	tick := time.NewTicker(kubeconfigEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			k.look()
-		}
-	}
+	every(ctx, kubeconfigEvery, k.look)
+	return nil
 }
 
 // look writes the file if it would be another one. A token that is just being

@@ -53,16 +53,24 @@ func watchdog(ctx context.Context, socket string, log *slog.Logger) error {
 	}
 	c := client.New(socket)
 	defer c.Close()
-	tick := time.NewTicker(interval / 2)
+	every(ctx, interval/2, func() {
+		if answers(ctx, c, interval/2) {
+			notify(daemon.SdNotifyWatchdog, log)
+		}
+	})
+	return nil
+}
+
+// every calls act again and again until ctx ends, one call after the other.
+func every(ctx context.Context, interval time.Duration, act func()) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
-		}
-		if answers(ctx, c, interval/2) {
-			notify(daemon.SdNotifyWatchdog, log)
+			act()
 		}
 	}
 }

@@ -21,6 +21,14 @@ func (s *sidecar) ends(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
+// endsByGrace stops the proxy, which must use up its grace time and no more.
+func (s *sidecar) endsByGrace(t *testing.T) {
+	t.Helper()
+	if took, grace := s.ends(t), settings().ShutdownGrace; took < grace || took > grace+time.Second {
+		t.Errorf("the end took %s, the grace time is %s", took, grace)
+	}
+}
+
 // What is pending leaves though the broker comes back only while the sidecar
 // ends, after an outage in which tries have become rare.
 func TestTheEndWaitsForTheBroker(t *testing.T) {
@@ -48,9 +56,7 @@ func TestTheEndGivesUpAfterTheGraceTime(t *testing.T) {
 		s.cut(false)
 		s.put("a", `{}`)
 		s.put("b", `{}`)
-		if took, grace := s.ends(t), settings().ShutdownGrace; took < grace || took > grace+time.Second {
-			t.Errorf("the end took %s, the grace time is %s", took, grace)
-		}
+		s.endsByGrace(t)
 		if n := s.Pending(); n != 2 {
 			t.Errorf("%d are pending, want 2", n)
 		}
@@ -66,9 +72,7 @@ func TestTheEndDoesNotWaitForTheRate(t *testing.T) {
 		for i := range 100 {
 			s.put(fmt.Sprint(i), `{}`)
 		}
-		if took, grace := s.ends(t), live.ShutdownGrace; took < grace || took > grace+time.Second {
-			t.Errorf("the end took %s, the grace time is %s", took, grace)
-		}
+		s.endsByGrace(t)
 		if n := s.Pending(); n == 0 || n > 100-int(settings().ShutdownGrace/time.Second)+1 {
 			t.Errorf("%d are pending", n)
 		}

@@ -14,14 +14,7 @@ import (
 // A store at rest must not count with the size of its file.
 func TestTheFileDoesNotStayInMemory(t *testing.T) {
 	s := open(t, t.TempDir(), noSync)
-	large := strings.Repeat("x", 8<<10)
-	for i := range 20 {
-		update(t, s, func(tx *store.Tx) {
-			for j := range 100 {
-				putTx(tx, key(fmt.Sprintf("r-%d-%d", i, j)), 1, large)
-			}
-		})
-	}
+	fillLarge(t, s, 20)
 	for i := range 200 { // fewer than make the store look after it at once
 		spec(t, s, key(fmt.Sprintf("r-%d-%d", i%20, i%100)))
 	}
@@ -38,14 +31,7 @@ func TestTheFileDoesNotStayInMemory(t *testing.T) {
 // A scan of all does not bring the whole file into memory at once.
 func TestAScanLetsGoOfTheFile(t *testing.T) {
 	s := open(t, t.TempDir(), noSync)
-	large := strings.Repeat("x", 8<<10)
-	for i := range 40 {
-		update(t, s, func(tx *store.Tx) {
-			for j := range 100 {
-				putTx(tx, key(fmt.Sprintf("r-%d-%d", i, j)), 1, large)
-			}
-		})
-	}
+	fillLarge(t, s, 40)
 	checkpoint(t, s)
 	most := 0
 	err := s.Scan(store.ListOptions{}, 128, func([]*store.Record) bool {
@@ -54,6 +40,19 @@ func TestAScanLetsGoOfTheFile(t *testing.T) {
 	})
 	if file := int(s.Bytes() >> 10); err != nil || most == 0 || most > file/2 {
 		t.Errorf("%d KiB of a file of %d KiB were in memory: %v", most, file, err)
+	}
+}
+
+// fillLarge stores so many hundreds of records of 8 KiB, r-0-0 and on.
+func fillLarge(t *testing.T, s *store.Store, hundreds int) {
+	t.Helper()
+	large := strings.Repeat("x", 8<<10)
+	for i := range hundreds {
+		update(t, s, func(tx *store.Tx) {
+			for j := range 100 {
+				putTx(tx, key(fmt.Sprintf("r-%d-%d", i, j)), 1, large)
+			}
+		})
 	}
 }
 

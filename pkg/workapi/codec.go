@@ -51,10 +51,30 @@ func (c codec) metadata(rec *store.Record, name string) metav1.ObjectMeta {
 	local, _ := manifestwork.ReadLocal(rec.Local) // we wrote it; what cannot be read is as good as none
 	m.Finalizers = c.finalizers(rec, local)
 	_ = json.Unmarshal(local.ManagedFields, &m.ManagedFields)
-	if c.role == resource.Source && rec.SequenceID != 0 {
-		metav1.SetMetaDataAnnotation(&m, manifestwork.SequenceIDAnnotation, strconv.FormatInt(rec.SequenceID, 10))
+	if own := c.sequence(rec); own.name != "" {
+		metav1.SetMetaDataAnnotation(&m, own.name, own.value)
 	}
 	return m
+}
+
+// text is a label or an annotation that this side writes itself; without a name
+// there is none.
+type text struct{ name, value string }
+
+// origin is the label of works at an agent: whose they are.
+func (c codec) origin(key resource.Key) (own text) {
+	if c.role == resource.Agent {
+		own = text{manifestwork.OriginalSourceLabel, key.Source}
+	}
+	return own
+}
+
+// sequence is the annotation of works at a source: which status they show.
+func (c codec) sequence(rec *store.Record) (own text) {
+	if c.role == resource.Source && rec.SequenceID != 0 {
+		own = text{manifestwork.SequenceIDAnnotation, strconv.FormatInt(rec.SequenceID, 10)}
+	}
+	return own
 }
 
 // declared is metadata as it is kept: that of the source at a source, and that
@@ -66,8 +86,8 @@ func (c codec) declared(key resource.Key, metadata []byte, name string) (m metav
 	m.Name, m.Namespace, m.UID = name, key.Cluster, types.UID(key.ID)
 	m.Finalizers, m.ManagedFields = nil, nil
 	m.DeletionTimestamp, m.DeletionGracePeriodSeconds = nil, nil
-	if c.role == resource.Agent {
-		metav1.SetMetaDataLabel(&m, manifestwork.OriginalSourceLabel, key.Source)
+	if own := c.origin(key); own.name != "" {
+		metav1.SetMetaDataLabel(&m, own.name, own.value)
 	}
 	if c.role == resource.Agent || dataTypeOf(&workv1.ManifestWork{ObjectMeta: m}) != key.DataType {
 		metav1.SetMetaDataAnnotation(&m, manifestwork.DataTypeAnnotation, string(key.DataType))

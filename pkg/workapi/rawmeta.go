@@ -93,10 +93,10 @@ func (c codec) appendMetadata(b []byte, rec *store.Record, name string) ([]byte,
 	if declared.owners != nil {
 		b = appendMember(b, "ownerReferences", declared.owners)
 	}
-	if b, ok = appendTexts(b, "labels", declared.labels, c.ownLabels(rec)); !ok {
+	if b, ok = appendTexts(b, "labels", declared.labels, c.origin(rec.Key)); !ok {
 		return b, false
 	}
-	if b, ok = appendTexts(b, "annotations", declared.annotations, c.ownAnnotations(rec)); !ok {
+	if b, ok = appendTexts(b, "annotations", declared.annotations, c.ownAnnotation(rec)); !ok {
 		return b, false
 	}
 	if b, ok = c.appendLocal(b, rec); !ok {
@@ -105,26 +105,13 @@ func (c codec) appendMetadata(b []byte, rec *store.Record, name string) ([]byte,
 	return append(b, '}'), true
 }
 
-// text is a label or an annotation of this side.
-type text struct{ name, value string }
-
-func (c codec) ownLabels(rec *store.Record) (own text) {
-	if c.role == resource.Agent {
-		own = text{manifestwork.OriginalSourceLabel, rec.Key.Source}
-	}
-	return own
-}
-
-// ownAnnotations is the one of this side. A source that has its data type among
+// ownAnnotation is the one of this side. A source that has its data type among
 // the annotations that are kept may have to put it right: not here.
-func (c codec) ownAnnotations(rec *store.Record) (own text) {
-	switch {
-	case c.role == resource.Agent:
-		own = text{manifestwork.DataTypeAnnotation, string(rec.Key.DataType)}
-	case rec.SequenceID != 0:
-		own = text{manifestwork.SequenceIDAnnotation, strconv.FormatInt(rec.SequenceID, 10)}
+func (c codec) ownAnnotation(rec *store.Record) text {
+	if c.role == resource.Agent {
+		return text{manifestwork.DataTypeAnnotation, string(rec.Key.DataType)}
 	}
-	return own
+	return c.sequence(rec)
 }
 
 // notCopied are the names of texts that this side may write itself.
